@@ -1,0 +1,154 @@
+//! What must hold before a file can run, beyond its structure: templates and CEL compile and name only what
+//! exists, built-in steps exist and get parameters that they know.
+//!
+//! `validate`, `exec` and the start of every child go through [`load`], so that they agree.
+
+mod expressions;
+mod uses;
+
+use tako_schemas::code;
+use tako_schemas::diagnostic::{Diagnostic, SourceFile, Span, Text};
+use tako_schemas::load;
+use tako_schemas::subscription::Subscription;
+use tako_schemas::workflow::{Action, Manifest, OutputSource, Step, Workflow};
+
+use crate::context::{MAPPING_ROOTS, PRODUCES_ROOTS, STEP_ROOTS};
+use crate::port::StepRegistry;
+use expressions::{Scope, condition, filter, param, template};
+
+/// A file that was read.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What it says; `None` where it has errors.
+    pub manifest: Option<Manifest>,
+    /// Everything that is wrong or odd.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads `file` and checks all of it.
+#[must_use]
+pub fn load(file: &SourceFile, steps: &dyn StepRegistry) -> Checked {
+    let loaded = load::load(file);
+    let mut diagnostics = loaded.diagnostics;
+    if let Some(manifest) = &loaded.manifest {
+        for workflow in manifest.workflows.values() {
+            check_workflow(workflow, steps, &mut diagnostics);
+        }
+        for subscription in &manifest.subscriptions {
+            check_subscription(subscription, &mut diagnostics);
+        }
+    }
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    let broken = diagnostics.iter().any(Diagnostic::is_error);
+    Checked { manifest: loaded.manifest.filter(|_| !broken), diagnostics }
+}
+
+fn check_workflow(workflow: &Workflow, registry: &dyn StepRegistry, into: &mut Vec<Diagnostic>) {
+    let mut steps = Vec::new();
+    for list in [&workflow.steps, &workflow.on_failure, &workflow.on_cancellation] {
+        collect(list, &mut steps);
+    }
+    let names: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    let scope = Scope { roots: STEP_ROOTS, steps: &names };
+    for value in workflow.env.values() {
+        template(value, scope, into);
+    }
+    for step in &steps {
+        check_step(step, scope, registry, into);
+    }
+}
+
+fn collect<'a>(list: &'a [Step], into: &mut Vec<&'a Step>) {
+    for step in list {
+        into.push(step);
+        collect(&step.on_failure, into);
+        collect(&step.on_cancellation, into);
+    }
+}
+
+fn check_step(step: &Step, scope: Scope<'_>, registry: &dyn StepRegistry, into: &mut Vec<Diagnostic>) {
+    if let Some(text) = &step.condition {
+        condition(text, scope, into);
+    }
+    let texts = [step.name.as_ref(), step.working_directory.as_ref(), step.container.image.as_ref()];
+    for text in texts.into_iter().flatten().chain(step.env.values()) {
+        template(text, scope, into);
+    }
+    match &step.action {
+        Action::Run(script) => {
+            template(script, scope, into);
+            if let Err(error) = crate::shell::shell_argv(step.shell.as_ref().map(Text::as_str)) {
+                let span = step.shell.as_ref().map_or(step.span, Text::span);
+                into.push(Diagnostic::error(code::SHELL, error.to_string(), span));
+            }
+        }
+        Action::Uses { uses, with } => {
+            for value in with.values() {
+                param(value, scope, into);
+            }
+            uses::check(uses, with, registry, into);
+        }
+    }
+    let produces = Scope { roots: PRODUCES_ROOTS, ..scope };
+    for output in step.produces.outputs.values() {
+        if let OutputSource::Template(text) = output {
+            template(text, produces, into);
+        }
+    }
+    for value in step.produces.events.iter().flat_map(|event| event.payload.values()) {
+        param(value, produces, into);
+    }
+}
+
+fn check_subscription(subscription: &Subscription, into: &mut Vec<Diagnostic>) {
+    for text in &subscription.filters {
+        filter(text, into);
+    }
+    for text in subscription.inputs.values() {
+        template(text, Scope { roots: MAPPING_ROOTS, steps: &[] }, into);
+    }
+}
+
+/// What `workflow` asks for that this build cannot do. An error would change what the run means, a warning only
+/// how well it does it.
+#[must_use]
+pub fn unsupported(workflow: &Workflow) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut refuse = |span: Span, what: &str, hint: &str| {
+        let message = format!("{what} cannot be used yet");
+        found.push(Diagnostic::error(code::UNSUPPORTED, message, span).with_hint(hint.to_owned()));
+    };
+    if let Some(secret) = workflow.secrets.first() {
+        refuse(secret.span(), "`secrets`", "remove the list; nothing is handed to steps without it");
+    }
+    let mut steps = Vec::new();
+    for list in [&workflow.steps, &workflow.on_failure, &workflow.on_cancellation] {
+        collect(list, &mut steps);
+    }
+    for step in &steps {
+        if let Some(image) = &step.container.image {
+            refuse(
+                image.span(),
+                "a container `image`",
+                "remove `image`, so that the step runs on this machine",
+            );
+        }
+        if step.long_running {
+            refuse(step.span, "`long_running`", "start the service within the step that needs it");
+        }
+        if let Action::Uses { uses, .. } = &step.action
+            && uses.as_str().starts_with("./")
+        {
+            refuse(uses.span(), "a composite step", "write its steps into this workflow");
+        }
+    }
+    for step in &steps {
+        let ignored =
+            [("retry", step.retry.is_some()), ("no_output_timeout", step.no_output_timeout.is_some())];
+        for (name, _) in ignored.into_iter().filter(|(_, asked)| *asked) {
+            let message = format!("`{name}` of step `{}` has no effect yet", step.id);
+            found.push(Diagnostic::warning(code::WITHOUT_EFFECT, message, step.span));
+        }
+    }
+    found
+}

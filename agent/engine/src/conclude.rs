@@ -1,0 +1,182 @@
+//! What a finished script means: outcome, outputs, events. Pure.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+use tako_expr::template::Context;
+use tako_schemas::event::Event;
+use tako_schemas::journal::{EnvChanges, Outcome, StepResult};
+use tako_schemas::workflow::{OutputSource, Step};
+use time::OffsetDateTime;
+
+use crate::context;
+use crate::fault::Fault;
+use crate::port::{Captured, Exit, ExitStatus};
+use crate::render::Source;
+use crate::stepfiles::{check_env_name, parse_assignments, parse_paths};
+
+/// Which streams the step's outputs are taken from.
+#[must_use]
+pub(crate) fn captures(step: &Step) -> Captured<bool> {
+    let takes = |source: &OutputSource| step.produces.outputs.values().any(|output| output == source);
+    Captured { stdout: takes(&OutputSource::Stdout), stderr: takes(&OutputSource::Stderr) }
+}
+
+/// The outcome that an exit status stands for, and the cause where it is none of success.
+#[must_use]
+pub(crate) fn outcome(status: ExitStatus) -> Result<(), Fault> {
+    match status {
+        ExitStatus::Code(0) => Ok(()),
+        ExitStatus::Code(code) => Err(Fault::failure(format!("exited with code {code}"))),
+        ExitStatus::Signal(signal) => Err(Fault::failure(format!("was killed by signal {signal}"))),
+    }
+}
+
+/// What a successful script leaves: variables, outputs, events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Harvest {
+    /// Changes for the steps behind it.
+    pub(crate) env: EnvChanges,
+    /// Its outputs.
+    pub(crate) outputs: Map<String, Value>,
+    /// Its events, without identity.
+    pub(crate) events: Vec<Recordable>,
+}
+
+/// An event that is to be recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Recordable {
+    /// Short type.
+    pub(crate) kind: String,
+    /// The artifact it is about.
+    pub(crate) artifact: Option<String>,
+    /// Version of the payload's form.
+    pub(crate) schema_version: Option<String>,
+    /// The data.
+    pub(crate) payload: Map<String, Value>,
+}
+
+impl Recordable {
+    /// The event, once it has an identity.
+    #[must_use]
+    pub(crate) fn into_event(
+        self,
+        id: String,
+        source: tako_schemas::id::RepoId,
+        time: OffsetDateTime,
+    ) -> Event {
+        let Self { kind, artifact, schema_version, payload } = self;
+        Event { id, source, kind, artifact, schema_version, time, payload }
+    }
+}
+
+/// What the step wrote to `$TAKO_ENV` and `$TAKO_PATH`.
+///
+/// # Errors
+///
+/// A malformed file, or a name that could change how other programs run.
+pub(crate) fn env_changes(exit: &Exit) -> Result<EnvChanges, Fault> {
+    let vars =
+        parse_assignments(&exit.files.env).map_err(|error| Fault::failure(format!("$TAKO_ENV: {error}")))?;
+    for name in vars.keys() {
+        check_env_name(name).map_err(|error| Fault::failure(format!("$TAKO_ENV: {error}")))?;
+    }
+    let mut path =
+        parse_paths(&exit.files.path).map_err(|error| Fault::failure(format!("$TAKO_PATH: {error}")))?;
+    path.reverse();
+    Ok(EnvChanges { vars, path })
+}
+
+/// Reads what a successful script left. `files` are the contents of the files that its outputs name.
+///
+/// # Errors
+///
+/// The first thing that is missing or malformed.
+pub(crate) fn harvest(
+    source: Source<'_>,
+    step: &Step,
+    env: &IndexMap<String, String>,
+    exit: &Exit,
+    files: &IndexMap<String, Vec<u8>>,
+) -> Result<Harvest, Fault> {
+    let changes = env_changes(exit)?;
+    let written = parse_assignments(&exit.files.output)
+        .map_err(|error| Fault::failure(format!("$TAKO_OUTPUT: {error}")))?;
+    let mut outputs: Map<String, Value> =
+        written.into_iter().map(|(name, text)| (name, Value::from(text))).collect();
+
+    let mut scope = context::of_run(source.state, source.plan);
+    let all_env =
+        env.iter().chain(&changes.vars).map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+    scope.insert("env".to_owned(), Value::Object(all_env.collect()));
+
+    // Templates come last: they may build on the outputs that were read from elsewhere.
+    for (name, output) in &step.produces.outputs {
+        let value = match output {
+            OutputSource::Stdout => captured(exit.captured.stdout.as_ref(), "stdout")?,
+            OutputSource::Stderr => captured(exit.captured.stderr.as_ref(), "stderr")?,
+            OutputSource::File(path) => trimmed(files.get(path.as_str()).map_or(&[][..], Vec::as_slice)),
+            OutputSource::Env(variable) => {
+                let value = changes.vars.get(variable.as_str()).or_else(|| env.get(variable.as_str()));
+                value.cloned().ok_or_else(|| {
+                    Fault::failure(format!(
+                        "output `{name}`: the step did not write `{variable}` to $TAKO_ENV"
+                    ))
+                })?
+            }
+            OutputSource::Template(_) => continue,
+        };
+        outputs.insert(name.clone(), Value::String(value));
+    }
+    for (name, output) in &step.produces.outputs {
+        if let OutputSource::Template(template) = output {
+            scope.insert("outputs".to_owned(), Value::Object(outputs.clone()));
+            let value = source.text(template, &Context::new(Value::Object(scope.clone())))?;
+            outputs.insert(name.clone(), Value::String(value));
+        }
+    }
+    scope.insert("outputs".to_owned(), Value::Object(outputs.clone()));
+    let events = events(source, step, &Context::new(Value::Object(scope)))?;
+    Ok(Harvest { env: changes, outputs, events })
+}
+
+fn events(source: Source<'_>, step: &Step, context: &Context) -> Result<Vec<Recordable>, Fault> {
+    let artifact = step.produces.artifact.as_ref().map(|name| name.as_str().to_owned());
+    let render = |event: &tako_schemas::workflow::ProducedEvent| {
+        let field = |(name, value): (&String, &_)| Ok((name.clone(), source.param(value, context)?));
+        Ok(Recordable {
+            kind: event.kind.as_str().to_owned(),
+            artifact: artifact.clone(),
+            schema_version: event.schema_version.as_ref().map(|version| version.as_str().to_owned()),
+            payload: event.payload.iter().map(field).collect::<Result<_, Fault>>()?,
+        })
+    };
+    step.produces.events.iter().map(render).collect()
+}
+
+fn captured(stream: Option<&Result<Vec<u8>, String>>, name: &str) -> Result<String, Fault> {
+    match stream {
+        Some(Ok(bytes)) => Ok(trimmed(bytes)),
+        Some(Err(reason)) => Err(Fault::failure(format!("from_{name}: {reason}"))),
+        None => Ok(String::new()),
+    }
+}
+
+fn trimmed(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// The result of a step that ended for `fault`.
+#[must_use]
+pub(crate) fn failed(step: &Step, fault: Fault, exit_code: Option<i32>, env: EnvChanges) -> StepResult {
+    // Cancelling is no error that a step could tolerate.
+    let tolerated = step.continue_on_error && fault.outcome != Outcome::Cancelled;
+    StepResult {
+        outcome: fault.outcome,
+        exit_code,
+        cause: Some(fault.cause),
+        tolerated,
+        outputs: Map::new(),
+        env,
+        artifact: None,
+    }
+}

@@ -1,0 +1,146 @@
+//! The one driver: asks what a run should do next, does it through a port, writes down that it is done.
+//!
+//! ```text
+//! state = fold(journal) → effect = next_effect(state) → perform → append → …
+//! ```
+//!
+//! Every fact is durable before anything relies on it. An entry from outside (a cancellation, a child's end) that
+//! comes in between is news: the driver reads it and asks again.
+
+mod children;
+mod finish;
+mod prepare;
+mod script;
+mod session;
+mod step;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tako_schemas::id::RunId;
+use tako_schemas::journal::{Entry, Outcome};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::cancel::cancel;
+use crate::fault::Fault;
+use crate::next::{Effect, next_effect};
+use crate::port::{JournalError, Lease, Settle};
+use crate::ports::{Ports, Settings};
+use prepare::Prepared;
+use session::{Beside, Session};
+
+pub use session::DriveError;
+pub(crate) use session::load;
+
+/// Leads runs, one at a time for each call of [`Driver::drive`].
+pub struct Driver {
+    ports: Ports,
+    settings: Settings,
+    /// What runs of this process are about, so that a run that was parked need not be read again.
+    prepared: Mutex<HashMap<RunId, Arc<Prepared>>>,
+}
+
+/// Why the driver left a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The run is over.
+    Finished(Outcome),
+    /// The run waits for its children.
+    Parked,
+}
+
+impl Driver {
+    /// A driver that works with these.
+    #[must_use]
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        Self { ports, settings, prepared: Mutex::new(HashMap::new()) }
+    }
+
+    /// The adapters it works with.
+    #[must_use]
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Leads the run of `lease` until it is over or waits for children. When `kill` fires, what runs is killed
+    /// at once instead of being asked to stop first.
+    ///
+    /// # Errors
+    ///
+    /// When the journal does not work or the lease is lost. No process of the run is left then.
+    pub async fn drive(&self, lease: Lease, kill: &CancellationToken) -> Result<Left, DriveError> {
+        let span = tracing::info_span!("run", run = %lease.run, attempt = lease.attempt);
+        self.lead(lease, kill).instrument(span).await
+    }
+
+    async fn lead(&self, lease: Lease, kill: &CancellationToken) -> Result<Left, DriveError> {
+        let mut session = Session::open(&self.ports, lease).await?;
+        let prepared = loop {
+            if session.state.cancel.is_some() && session.state.plan.is_empty() {
+                let by = session.state.cancel.as_ref().map(|(by, _)| format!("cancelled by {by}"));
+                return self.over(&mut session, None, Outcome::Cancelled, by).await;
+            }
+            match self.prepare(&mut session).await {
+                Ok(prepared) => break prepared,
+                Err(prepare::Trouble::Drive(DriveError::Journal(JournalError::Conflict { .. }))) => {
+                    session.catch_up().await?;
+                }
+                Err(prepare::Trouble::Drive(error)) => return Err(error),
+                Err(prepare::Trouble::Fault(Fault { outcome, cause })) => {
+                    return self.over(&mut session, None, outcome, Some(cause)).await;
+                }
+            }
+        };
+        loop {
+            let now = self.ports.clock.now();
+            let Some(effect) = next_effect(&session.state, &prepared.plan, now) else {
+                let outcome = session.state.ended().map_or(Outcome::Error, |ended| ended.outcome);
+                return Ok(Left::Finished(outcome));
+            };
+            tracing::debug!(?effect, "next");
+            match effect {
+                Effect::StartStep { step, attempt } => {
+                    self.start_step(&mut session, &prepared, step, attempt, kill).await?;
+                }
+                Effect::SkipStep { step, reason } => {
+                    let step = prepared.plan.steps[step].id.clone();
+                    session.record(vec![Entry::StepSkipped { step, reason: reason.to_owned() }]).await?;
+                }
+                Effect::GiveUpStep { step } => self.give_up(&mut session, &prepared, step).await?,
+                Effect::SettleStep { step } => self.settle_step(&mut session, &prepared, step).await?,
+                Effect::Park { until, cancel: reason } => {
+                    if let Some(reason) = reason {
+                        let open: Vec<RunId> =
+                            session.state.open_children().map(|(child, _)| child.clone()).collect();
+                        for child in open {
+                            cancel(&self.ports, &child, &format!("its parent: {reason}")).await?;
+                        }
+                    }
+                    let beside = Beside { settle: Some(Settle::Park { until }), ..Beside::default() };
+                    match session.offer(vec![Entry::Parked], beside).await {
+                        Ok(()) => return Ok(Left::Parked),
+                        Err(DriveError::Journal(JournalError::Conflict { .. })) => session.catch_up().await?,
+                        Err(error) => return Err(error),
+                    }
+                }
+                Effect::Finish { outcome, cause } => {
+                    return self.over(&mut session, Some(&prepared), outcome, cause).await;
+                }
+            }
+        }
+    }
+
+    fn remember(&self, run: &RunId, prepared: &Arc<Prepared>) {
+        let mut known = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(run.clone(), Arc::clone(prepared));
+    }
+
+    fn remembered(&self, run: &RunId) -> Option<Arc<Prepared>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(run).cloned()
+    }
+
+    fn forget(&self, run: &RunId) {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
+    }
+}

@@ -1,0 +1,387 @@
+//! Events on their way to other repositories, and the child runs they start.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+use tako_expr::template::{Context, Template};
+use tako_schemas::event::Event;
+use tako_schemas::id::{RepoRef, RunId, StepId};
+use tako_schemas::input::resolve_inputs;
+use tako_schemas::journal::{
+    Ancestor, Child, Created, Decision, Entry, EnvChanges, Outcome, ParentLink, RunState, StepResult,
+    StepState, Trigger, Verdict, Wait,
+};
+
+use super::Driver;
+use super::prepare::Prepared;
+use super::session::{Beside, DriveError, Session};
+use crate::check;
+use crate::conclude;
+use crate::context;
+use crate::fault::{Fault, chain, placed};
+use crate::port::{
+    Append, Candidate, Emission, Job, JournalError, Origin, SiblingLimit, StepOutcome, WaitRequest,
+};
+use crate::route::{self, Surroundings};
+use crate::submit::lock_key;
+
+/// What the delivery of a step's events adds to the journals and the queue.
+#[derive(Default)]
+struct Delivery {
+    entries: Vec<Entry>,
+    created: Vec<Append>,
+    jobs: Vec<Job>,
+    /// Why the step fails although its events were delivered.
+    fault: Option<Fault>,
+}
+
+impl Driver {
+    /// Delivers what a built-in step emits, and ends the step or lets it wait.
+    pub(super) async fn deliver(
+        &self,
+        session: &mut Session<'_>,
+        prepared: &Prepared,
+        index: usize,
+        outcome: StepOutcome,
+    ) -> Result<(), DriveError> {
+        let planned = &prepared.plan.steps[index];
+        let mut delivery = Delivery::default();
+        for emission in &outcome.emit {
+            let event = match self.event(session, prepared, index, emission, &mut delivery) {
+                Ok(event) => event,
+                Err(fault) => return self.fail_step(session, prepared, index, fault).await,
+            };
+            let routed = self.route(session, prepared, &planned.id, &event, &outcome, &mut delivery).await;
+            if let Err(fault) = routed {
+                return self.fail_step(session, prepared, index, fault).await;
+            }
+        }
+        let last = match (delivery.fault.take(), &outcome.wait) {
+            (Some(fault), _) => {
+                let result = conclude::failed(&planned.step, fault, None, EnvChanges::default());
+                Entry::StepFinished { step: planned.id.clone(), result }
+            }
+            (None, Some(wait)) => Entry::StepWaiting { step: planned.id.clone(), wait: self.wait(wait) },
+            (None, None) => {
+                let started: Vec<Value> = delivery.entries.iter().filter_map(requested).collect();
+                let mut outputs = outcome.outputs.clone();
+                outputs.insert("children".to_owned(), Value::Array(started));
+                let result = StepResult {
+                    outcome: Outcome::Success,
+                    exit_code: None,
+                    cause: None,
+                    tolerated: false,
+                    outputs,
+                    env: EnvChanges::default(),
+                    artifact: None,
+                };
+                Entry::StepFinished { step: planned.id.clone(), result }
+            }
+        };
+        delivery.entries.push(last);
+        loop {
+            let beside =
+                Beside { others: delivery.created.clone(), push: delivery.jobs.clone(), ..Beside::default() };
+            match session.offer(delivery.entries.clone(), beside).await {
+                Err(DriveError::Journal(JournalError::Conflict { .. })) => session.catch_up().await?,
+                other => return other,
+            }
+            // A run that was told to stop starts no others.
+            if let Some((by, _)) = &session.state.cancel {
+                let fault = Fault { outcome: Outcome::Cancelled, cause: format!("cancelled by {by}") };
+                return self.fail_step(session, prepared, index, fault).await;
+            }
+        }
+    }
+
+    fn wait(&self, wait: &WaitRequest) -> Wait {
+        Wait {
+            deadline: wait.timeout.map(|timeout| self.ports.clock.now() + timeout),
+            fail_fast: wait.fail_fast,
+        }
+    }
+
+    /// The event that `emission` means; a new one is recorded on the way.
+    fn event(
+        &self,
+        session: &Session<'_>,
+        prepared: &Prepared,
+        index: usize,
+        emission: &Emission,
+        delivery: &mut Delivery,
+    ) -> Result<Event, Fault> {
+        let planned = &prepared.plan.steps[index];
+        match emission {
+            Emission::Recorded { id } => {
+                let known = session.state.events.iter().find(|(_, event)| event.id == *id);
+                known
+                    .map(|(_, event)| event.clone())
+                    .ok_or_else(|| Fault::error(format!("event `{id}` is not recorded")))
+            }
+            Emission::New { kind, artifact, schema_version, payload } => {
+                // With nothing recorded the emitting step is itself the producer.
+                let own = || planned.step.produces.artifact.as_ref().map(|name| name.as_str().to_owned());
+                let event = conclude::Recordable {
+                    kind: kind.clone(),
+                    artifact: artifact.clone().or_else(own),
+                    schema_version: schema_version.clone(),
+                    payload: payload.clone(),
+                };
+                let source = session.state.created.repo.repo.clone();
+                let event = event.into_event(self.ports.ids.event(), source, self.ports.clock.now());
+                delivery
+                    .entries
+                    .push(Entry::EventRecorded { step: planned.id.clone(), event: event.clone() });
+                Ok(event)
+            }
+        }
+    }
+
+    async fn route(
+        &self,
+        session: &Session<'_>,
+        prepared: &Prepared,
+        step: &StepId,
+        event: &Event,
+        outcome: &StepOutcome,
+        delivery: &mut Delivery,
+    ) -> Result<(), Fault> {
+        let key = route::key(event, prepared.manifest.artifacts.keys().cloned());
+        let candidates = self.ports.repos.subscribers(&key).await?;
+        let ancestry = ancestry(&session.state.created);
+        let delivered: HashMap<(RepoRef, String), RunId> = session
+            .state
+            .children
+            .iter()
+            .filter(|(_, child)| child.event == event.id)
+            .map(|(run, child)| ((child.repo.clone(), child.workflow.clone()), run.clone()))
+            .collect();
+        let max_depth = prepared.plan.workflow.max_depth.unwrap_or(u32::MAX).min(self.settings.max_depth);
+        // Filters of hostile files may take their whole budget: not on the runtime's threads.
+        let (judged, routed_event) = (candidates.clone(), event.clone());
+        let chain = ancestry.clone();
+        let work = move || {
+            let around = Surroundings { chain: &chain, delivered: &delivered, max_depth };
+            let routed = route::route(&routed_event, &judged, around);
+            routed.into_iter().map(|routed| (routed.candidate.clone(), routed.refusal)).collect::<Vec<_>>()
+        };
+        let routed = tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Fault::error(format!("matching subscriptions: {error}")))?;
+
+        let mut decisions: Vec<Decision> = candidates.broken.iter().map(route::broken).collect();
+        let mut requested = Vec::new();
+        for (candidate, refusal) in routed {
+            if let Some(Verdict::Depth { limit }) = &refusal {
+                let cause = format!(
+                    "{} would be deeper than the limit of {limit} runs below the root",
+                    candidate.repo
+                );
+                delivery.fault.get_or_insert_with(|| Fault::failure(cause));
+            }
+            let verdict = match refusal {
+                Some(verdict) => verdict,
+                None => {
+                    let child = self.ports.ids.run(self.ports.clock.now());
+                    requested.push((candidate.clone(), child.clone()));
+                    Verdict::Matched { child }
+                }
+            };
+            decisions.push(route::decision(&candidate, verdict));
+        }
+        delivery.entries.push(Entry::EventRouted { step: step.clone(), event: event.id.clone(), decisions });
+        for (candidate, child) in requested {
+            self.request(session, step, event, outcome, &ancestry, candidate, child, delivery).await;
+        }
+        Ok(())
+    }
+
+    /// Asks for one child run. One that cannot start is a failed child, not a failed delivery.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one child is one event, one candidate and the run above it"
+    )]
+    async fn request(
+        &self,
+        session: &Session<'_>,
+        step: &StepId,
+        event: &Event,
+        outcome: &StepOutcome,
+        ancestry: &[Ancestor],
+        candidate: Candidate,
+        child: RunId,
+        delivery: &mut Delivery,
+    ) {
+        let workflow = candidate.subscription.workflow.as_str().to_owned();
+        let start = self.inputs(event, &candidate).await;
+        let (inputs, lock, fault) = match start {
+            Ok((inputs, lock)) => (inputs, lock, None),
+            Err(fault) => (IndexMap::new(), None, Some(fault)),
+        };
+        let created = Created {
+            run: child.clone(),
+            root: session.state.created.root.clone(),
+            parent: Some(ParentLink { run: session.run().clone(), step: step.clone() }),
+            repo: candidate.repo.clone(),
+            local: None,
+            workflow: workflow.clone(),
+            inputs,
+            trigger: Trigger::Event { event: Box::new(event.clone()) },
+            ancestors: ancestry.to_vec(),
+            led_by: None,
+        };
+        let mut journal = vec![Entry::Created(Box::new(created))];
+        delivery.entries.push(Entry::ChildRequested {
+            child: child.clone(),
+            step: step.clone(),
+            repo: candidate.repo,
+            workflow,
+            event: event.id.clone(),
+        });
+        match fault {
+            None => delivery.jobs.push(Job {
+                run: child.clone(),
+                root: session.state.created.root.clone(),
+                lock_key: lock,
+                tree_limit: self.settings.max_concurrent_repos,
+                siblings: outcome
+                    .concurrency_limit
+                    .map(|limit| SiblingLimit { group: format!("{}/{step}", session.run()), limit }),
+                priority: 0,
+            }),
+            Some(Fault { outcome, cause }) => {
+                let cause = Some(cause);
+                journal.push(Entry::Finished { outcome, cause: cause.clone() });
+                delivery.entries.push(Entry::ChildFinished { child: child.clone(), outcome, cause });
+            }
+        }
+        delivery.created.push(Append { run: child, expected_seq: Some(0), entries: journal });
+    }
+
+    /// The inputs that a subscription gives its workflow, and the key of the run's lock.
+    async fn inputs(
+        &self,
+        event: &Event,
+        candidate: &Candidate,
+    ) -> Result<(IndexMap<String, String>, Option<String>), Fault> {
+        let checkout = self.ports.repos.open(&Origin::Set(candidate.repo.clone())).await?;
+        let name = candidate.subscription.workflow.as_str();
+        let checked = check::load(&checkout.manifest, self.ports.steps.as_ref());
+        let manifest = checked.manifest.ok_or_else(|| {
+            let first = checked.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
+            Fault::failure(first.map_or_else(String::new, |first| checkout.manifest.one_line(first)))
+        })?;
+        let workflow = manifest
+            .effective(name)
+            .ok_or_else(|| Fault::failure(format!("there is no workflow `{name}`")))?;
+        if let Some(missing) = check::unsupported(&workflow).first() {
+            return Err(Fault::error(checkout.manifest.one_line(missing)));
+        }
+        let context = Context::new(Value::Object(context::of_mapping(event)));
+        let mut given = IndexMap::new();
+        for (name, text) in &candidate.subscription.inputs {
+            let rendered = Template::compile(text.as_str()).and_then(|template| template.render(&context));
+            let value = rendered.map_err(|error| {
+                let place = placed(&checkout.manifest, text, error.range.clone(), &error.message);
+                Fault::failure(format!("input `{name}`: {place}"))
+            })?;
+            given.insert(name.clone(), value);
+        }
+        // Undeclared inputs of a mapping are allowed: the workflow sees them, the linter warns.
+        let (declared, extra): (IndexMap<_, _>, IndexMap<_, _>) =
+            given.into_iter().partition(|(name, _)| workflow.inputs.contains_key(name));
+        let mut inputs = resolve_inputs(&workflow.inputs, &declared).map_err(|errors| {
+            let all: Vec<String> = errors.iter().map(|error| chain(error)).collect();
+            Fault::failure(all.join("; "))
+        })?;
+        inputs.extend(extra);
+        Ok((inputs, lock_key(&workflow, &candidate.repo)))
+    }
+
+    /// Ends a step whose children have all ended.
+    pub(super) async fn settle_step(
+        &self,
+        session: &mut Session<'_>,
+        prepared: &Prepared,
+        index: usize,
+    ) -> Result<(), DriveError> {
+        let planned = &prepared.plan.steps[index];
+        let deadline = match session.state.steps.get(&planned.id) {
+            Some(StepState::Waiting(waiting)) => waiting.wait.deadline,
+            _ => None,
+        };
+        let now = self.ports.clock.now();
+        let verdict = verdict(&session.state, &planned.id, deadline.is_some_and(|deadline| deadline <= now));
+        let children = children(&session.state, &planned.id).map(|(run, child)| report(run, child)).collect();
+        let mut result = match verdict {
+            Some(fault) => conclude::failed(&planned.step, fault, None, EnvChanges::default()),
+            None => StepResult {
+                outcome: Outcome::Success,
+                exit_code: None,
+                cause: None,
+                tolerated: false,
+                outputs: serde_json::Map::new(),
+                env: EnvChanges::default(),
+                artifact: None,
+            },
+        };
+        result.outputs.insert("children".to_owned(), Value::Array(children));
+        session.record(vec![Entry::StepFinished { step: planned.id.clone(), result }]).await
+    }
+}
+
+/// The runs above the children of a run: its own ancestors and itself.
+fn ancestry(created: &Created) -> Vec<Ancestor> {
+    let own = Ancestor { repo: created.repo.clone(), workflow: created.workflow.clone() };
+    created.ancestors.iter().cloned().chain([own]).collect()
+}
+
+fn children<'a>(state: &'a RunState, step: &'a StepId) -> impl Iterator<Item = (&'a RunId, &'a Child)> {
+    state.children.iter().filter(move |(_, child)| child.step == *step)
+}
+
+/// Why a step that waited for its children does not succeed; `None`: it does.
+fn verdict(state: &RunState, step: &StepId, time_up: bool) -> Option<Fault> {
+    let mut lost = Vec::new();
+    let mut cancelled = false;
+    let mut total = 0;
+    for (_, child) in children(state, step) {
+        total += 1;
+        let Some(ended) = child.ended.as_ref().filter(|ended| !ended.outcome.is_success()) else { continue };
+        cancelled |= ended.outcome == Outcome::Cancelled;
+        let why = ended.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
+        lost.push(format!("{} {} ({}{why})", child.repo, child.workflow, ended.outcome));
+    }
+    if lost.is_empty() {
+        return None;
+    }
+    let cause = format!("{} of {total} child runs did not succeed: {}", lost.len(), lost.join(", "));
+    let outcome = match &state.cancel {
+        Some(_) => Outcome::Cancelled,
+        None if time_up && cancelled => Outcome::TimedOut,
+        None => Outcome::Failure,
+    };
+    Some(Fault { outcome, cause })
+}
+
+fn report(run: &RunId, child: &Child) -> Value {
+    let ended = child.ended.as_ref();
+    json!({
+        "repository": child.repo.to_string(),
+        "workflow": child.workflow,
+        "run": run.as_str(),
+        "state": ended.map(|ended| ended.outcome),
+        "duration_ms": ended.map(|ended| u64::try_from((ended.at - child.since).whole_milliseconds()).unwrap_or(0)),
+        "error": ended.and_then(|ended| ended.cause.clone()),
+    })
+}
+
+fn requested(entry: &Entry) -> Option<Value> {
+    match entry {
+        Entry::ChildRequested { child, repo, workflow, .. } => {
+            Some(json!({ "repository": repo.to_string(), "workflow": workflow, "run": child.as_str() }))
+        }
+        _ => None,
+    }
+}

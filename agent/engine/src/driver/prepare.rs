@@ -1,0 +1,95 @@
+//! Before the first step: the workflow at its commit, and a workspace of the run's own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tako_schemas::diagnostic::SourceFile;
+use tako_schemas::journal::{Created, Entry};
+use tako_schemas::workflow::Manifest;
+
+use super::Driver;
+use super::session::{DriveError, Session};
+use crate::check;
+use crate::fault::Fault;
+use crate::plan::Plan;
+use crate::port::{Checkout, Origin, Workspace};
+
+/// What a run is about.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) file: SourceFile,
+    pub(super) manifest: Manifest,
+    pub(super) plan: Plan,
+    pub(super) workspace: Workspace,
+}
+
+/// Why it could not be prepared.
+pub(super) enum Trouble {
+    /// The run is over.
+    Fault(Fault),
+    /// The run cannot be led.
+    Drive(DriveError),
+}
+
+impl<E: Into<Fault>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Where a run's repository lies.
+pub(super) fn origin(created: &Created) -> Origin {
+    match &created.local {
+        Some(path) => Origin::Local { path: PathBuf::from(path), name: Some(created.repo.clone()) },
+        None => Origin::Set(created.repo.clone()),
+    }
+}
+
+impl Driver {
+    pub(super) async fn prepare(&self, session: &mut Session<'_>) -> Result<Arc<Prepared>, Trouble> {
+        if let Some(known) = self.remembered(session.run()) {
+            return Ok(known);
+        }
+        let checkout = self.ports.repos.open(&origin(&session.state.created)).await?;
+        let (manifest, plan) = self.plan(&checkout, &session.state.created.workflow)?;
+        if session.state.digest.as_ref().is_some_and(|digest| *digest != plan.digest) {
+            return Err(Fault::error("the workflow changed while the run was waiting").into());
+        }
+        let workspace = match (&session.state.workspace, &session.state.commit) {
+            (Some(path), Some(commit)) => {
+                Workspace { path: PathBuf::from(path), commit: commit.clone(), dirty: false }
+            }
+            _ => self.ports.repos.workspace(&checkout, session.run()).await?,
+        };
+        let mut entries = Vec::new();
+        if session.state.workspace.is_none() {
+            entries.push(Entry::WorkspaceReady {
+                path: workspace.path.to_string_lossy().into_owned(),
+                commit: workspace.commit.clone(),
+                dirty: workspace.dirty,
+            });
+        }
+        if session.state.plan.is_empty() {
+            entries.push(Entry::Planned { digest: plan.digest.clone(), steps: plan.headers() });
+        }
+        let prepared = Arc::new(Prepared { file: checkout.manifest, manifest, plan, workspace });
+        if !entries.is_empty() {
+            session.record(entries).await.map_err(Trouble::Drive)?;
+        }
+        self.remember(session.run(), &prepared);
+        Ok(prepared)
+    }
+
+    fn plan(&self, checkout: &Checkout, workflow: &str) -> Result<(Manifest, Plan), Fault> {
+        let checked = check::load(&checkout.manifest, self.ports.steps.as_ref());
+        let manifest = checked.manifest.ok_or_else(|| {
+            let first = checked.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
+            Fault::failure(first.map_or_else(String::new, |first| checkout.manifest.one_line(first)))
+        })?;
+        let workflow = manifest.effective(workflow).ok_or_else(|| {
+            Fault::failure(format!("{}: there is no workflow `{workflow}`", checkout.manifest.name()))
+        })?;
+        let plan = Plan::new(workflow).map_err(|error| Fault::failure(error.to_string()))?;
+        Ok((manifest, plan))
+    }
+}

@@ -1,0 +1,217 @@
+//! A `run` step: its process, its deadline, its cancellation, its results.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tako_schemas::journal::{Entry, EnvChanges, Outcome, StepResult};
+use tako_schemas::workflow::{OutputSource, Step};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use super::Driver;
+use super::prepare::Prepared;
+use super::session::{DriveError, Session};
+use crate::conclude::{self, Harvest};
+use crate::fault::Fault;
+use crate::next::deadline;
+use crate::port::{Exit, Running, StepCommand};
+use crate::render::{Script, Source};
+
+/// An output, and each of the step's files, is at most this long.
+const CAPTURE_LIMIT_BYTES: usize = 1 << 20;
+
+impl Driver {
+    pub(super) async fn run_script(
+        &self,
+        session: &mut Session<'_>,
+        prepared: &Arc<Prepared>,
+        index: usize,
+        attempt: u32,
+        script: Script,
+        kill: &CancellationToken,
+    ) -> Result<(), DriveError> {
+        let planned = &prepared.plan.steps[index];
+        let limit = Limit::of(session, prepared, &planned.step, self.ports.clock.now());
+        let command = StepCommand {
+            run: session.run().clone(),
+            step: planned.id.clone(),
+            attempt,
+            argv: script.argv,
+            script: script.script,
+            workspace: prepared.workspace.path.clone(),
+            working_directory: script.working_directory,
+            env: script.env.clone().into_iter().collect(),
+            capture: conclude::captures(&planned.step),
+            capture_limit_bytes: CAPTURE_LIMIT_BYTES,
+        };
+        let mut running = match self.ports.runtime.start(command, Arc::clone(&self.ports.observer)).await {
+            Ok(running) => running,
+            Err(error) => return self.fail_step(session, prepared, index, error.into()).await,
+        };
+        // While this becomes durable the process is at work already.
+        let spawned = Entry::StepSpawned { step: planned.id.clone(), process: running.process() };
+        session.record(vec![spawned]).await?;
+
+        let (exit, stopped) = self.watch(session, running.as_mut(), &limit, kill).await?;
+        let entries = match exit {
+            Err(fault) => vec![self.failure(planned, fault, None, EnvChanges::default())],
+            Ok(exit) => match stopped.map_or_else(|| conclude::outcome(exit.status), Err) {
+                Err(fault) => {
+                    let env = conclude::env_changes(&exit).unwrap_or_default();
+                    let code = match exit.status {
+                        crate::port::ExitStatus::Code(code) => Some(code),
+                        crate::port::ExitStatus::Signal(_) => None,
+                    };
+                    vec![self.failure(planned, fault, code, env)]
+                }
+                Ok(()) => match self.harvest(session, prepared, index, script.env, exit).await {
+                    Ok(harvest) => self.success(session, planned, harvest),
+                    Err(fault) => vec![self.failure(planned, fault, Some(0), EnvChanges::default())],
+                },
+            },
+        };
+        session.record(entries).await
+    }
+
+    /// Waits for the process; stops it when the run is cancelled or time is up. Returns how it ended, and why it
+    /// was stopped, if it was.
+    async fn watch(
+        &self,
+        session: &mut Session<'_>,
+        running: &mut dyn Running,
+        limit: &Limit,
+        kill: &CancellationToken,
+    ) -> Result<(Result<Exit, Fault>, Option<Fault>), DriveError> {
+        let stopper = running.stopper();
+        let mut stopped = None;
+        let mut killed = false;
+        // Steps that clean up after a cancellation run although there is one.
+        let cancelled_before = session.state.cancel.is_some();
+        let clock = Arc::clone(&self.ports.clock);
+        let mut time_up = std::pin::pin!(async move {
+            match limit.left {
+                Some(left) => clock.sleep(left).await,
+                None => std::future::pending().await,
+            }
+        });
+        loop {
+            let (run, seq) = (session.run().clone(), session.state.seq);
+            tokio::select! {
+                exit = running.wait() => return Ok((exit.map_err(Fault::from), stopped)),
+                changed = self.ports.journal.changed(&run, seq) => {
+                    changed?;
+                    session.catch_up().await?;
+                    if stopped.is_none() && !cancelled_before && let Some((by, _)) = &session.state.cancel {
+                        let cause = format!("cancelled by {by}");
+                        stopped = Some(Fault { outcome: Outcome::Cancelled, cause });
+                        stopper.stop(self.settings.cancel_grace);
+                    }
+                }
+                () = &mut time_up, if stopped.is_none() => {
+                    stopped = Some(Fault { outcome: Outcome::TimedOut, cause: limit.cause.clone() });
+                    stopper.stop(self.settings.cancel_grace);
+                }
+                () = kill.cancelled(), if !killed => {
+                    killed = true;
+                    stopped.get_or_insert_with(|| Fault {
+                        outcome: Outcome::Cancelled,
+                        cause: "killed".to_owned(),
+                    });
+                    stopper.stop(Duration::ZERO);
+                }
+            }
+        }
+    }
+
+    async fn harvest(
+        &self,
+        session: &Session<'_>,
+        prepared: &Arc<Prepared>,
+        index: usize,
+        env: IndexMap<String, String>,
+        exit: Exit,
+    ) -> Result<Harvest, Fault> {
+        let step = &prepared.plan.steps[index].step;
+        let mut files = IndexMap::new();
+        for source in step.produces.outputs.values() {
+            if let OutputSource::File(path) = source {
+                let path = path.as_str();
+                let bytes =
+                    self.ports.runtime.read_file(&prepared.workspace.path, path, CAPTURE_LIMIT_BYTES).await?;
+                files.insert(path.to_owned(), bytes);
+            }
+        }
+        let (state, prepared) = (session.state.clone(), Arc::clone(prepared));
+        let base_env = self.settings.base_env.clone();
+        let work = move || {
+            let source =
+                Source { file: &prepared.file, state: &state, plan: &prepared.plan, base_env: &base_env };
+            conclude::harvest(source, &prepared.plan.steps[index].step, &env, &exit, &files)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|error| Fault::error(format!("outputs: {error}")))?
+    }
+
+    fn success(
+        &self,
+        session: &Session<'_>,
+        planned: &crate::plan::PlannedStep,
+        harvest: Harvest,
+    ) -> Vec<Entry> {
+        let source = &session.state.created.repo.repo;
+        let record = |event: conclude::Recordable| Entry::EventRecorded {
+            step: planned.id.clone(),
+            event: event.into_event(self.ports.ids.event(), source.clone(), self.ports.clock.now()),
+        };
+        let mut entries: Vec<Entry> = harvest.events.into_iter().map(record).collect();
+        let result = StepResult {
+            outcome: Outcome::Success,
+            exit_code: Some(0),
+            cause: None,
+            tolerated: false,
+            outputs: harvest.outputs,
+            env: harvest.env,
+            artifact: planned.step.produces.artifact.as_ref().map(|name| name.as_str().to_owned()),
+        };
+        entries.push(Entry::StepFinished { step: planned.id.clone(), result });
+        entries
+    }
+
+    fn failure(
+        &self,
+        planned: &crate::plan::PlannedStep,
+        fault: Fault,
+        exit_code: Option<i32>,
+        env: EnvChanges,
+    ) -> Entry {
+        let result = conclude::failed(&planned.step, fault, exit_code, env);
+        Entry::StepFinished { step: planned.id.clone(), result }
+    }
+}
+
+/// How long a step may take, and what to say when it takes longer.
+struct Limit {
+    left: Option<Duration>,
+    cause: String,
+}
+
+impl Limit {
+    /// The step's own timeout, or what is left of the workflow's.
+    fn of(session: &Session<'_>, prepared: &Prepared, step: &Step, now: OffsetDateTime) -> Self {
+        let rest = deadline(&session.state, &prepared.plan)
+            .map(|at| Duration::try_from(at - now).unwrap_or(Duration::ZERO));
+        match (step.timeout, rest) {
+            (Some(own), rest) if rest.is_none_or(|rest| own <= rest) => {
+                Self { left: Some(own), cause: format!("ran longer than its timeout of {own:?}") }
+            }
+            (_, Some(rest)) => {
+                let whole = prepared.plan.workflow.timeout.unwrap_or_default();
+                Self {
+                    left: Some(rest),
+                    cause: format!("the workflow ran longer than its timeout of {whole:?}"),
+                }
+            }
+            _ => Self { left: None, cause: String::new() },
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A run under one lease: its journal, as far as it is known here, and the way to add to it.
+
+use tako_schemas::id::RunId;
+use tako_schemas::journal::{Entry, InvalidEntry, Recorded, RunState};
+
+use crate::port::{Append, JournalError, Lease, Settle, Transaction};
+use crate::ports::Ports;
+
+/// Why a run cannot be led any further here.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The journal could not be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal is no journal.
+    #[error("the journal of {run} is damaged")]
+    Damaged {
+        /// The run.
+        run: RunId,
+        /// Where.
+        #[source]
+        source: InvalidEntry,
+    },
+    /// There is no such run.
+    #[error("there is no run {run}")]
+    Unknown {
+        /// The run.
+        run: RunId,
+    },
+}
+
+/// A run under one lease.
+pub(super) struct Session<'a> {
+    pub(super) ports: &'a Ports,
+    pub(super) lease: Lease,
+    pub(super) state: RunState,
+}
+
+/// What goes into the journal in one piece, beside the run's own entries.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) settle: Option<Settle>,
+    pub(super) others: Vec<Append>,
+    pub(super) push: Vec<crate::port::Job>,
+    pub(super) wake: Vec<RunId>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) async fn open(ports: &'a Ports, lease: Lease) -> Result<Self, DriveError> {
+        let (state, entries) = load(ports, &lease.run).await?;
+        // The lease itself was written by the queue; nobody here has seen it yet.
+        let claimed = entries.iter().rposition(|recorded| matches!(recorded.entry, Entry::Claimed { .. }));
+        for recorded in &entries[claimed.unwrap_or(entries.len())..] {
+            ports.observer.entry(&lease.run, recorded).await;
+        }
+        Ok(Self { ports, lease, state })
+    }
+
+    pub(super) fn run(&self) -> &RunId {
+        &self.lease.run
+    }
+
+    /// Adds entries, whatever was added from outside in the meantime.
+    pub(super) async fn record(&mut self, entries: Vec<Entry>) -> Result<(), DriveError> {
+        loop {
+            match self.offer(entries.clone(), Beside::default()).await {
+                Err(DriveError::Journal(JournalError::Conflict { .. })) => self.catch_up().await?,
+                other => return other,
+            }
+        }
+    }
+
+    /// Adds entries and what goes with them, unless something was added from outside: then
+    /// [`JournalError::Conflict`], and the caller decides anew.
+    pub(super) async fn offer(&mut self, entries: Vec<Entry>, beside: Beside) -> Result<(), DriveError> {
+        let own = Append { run: self.run().clone(), expected_seq: Some(self.state.seq), entries };
+        let others: Vec<RunId> = beside.others.iter().map(|append| append.run.clone()).collect();
+        let transaction = Transaction {
+            at: Some(self.ports.clock.now()),
+            lease: Some(self.lease.clone()),
+            settle: beside.settle,
+            appends: std::iter::once(own).chain(beside.others).collect(),
+            push: beside.push,
+            wake: beside.wake,
+        };
+        let mut recorded = self.ports.journal.commit(transaction).await?.into_iter();
+        self.apply(recorded.next().unwrap_or_default()).await?;
+        for (run, entries) in others.iter().zip(recorded) {
+            for entry in entries {
+                self.ports.observer.entry(run, &entry).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what others have added.
+    pub(super) async fn catch_up(&mut self) -> Result<(), DriveError> {
+        let news = self.ports.journal.read(self.run(), self.state.seq).await?;
+        self.apply(news).await
+    }
+
+    async fn apply(&mut self, news: Vec<Recorded>) -> Result<(), DriveError> {
+        for recorded in news {
+            self.state
+                .apply(&recorded)
+                .map_err(|source| DriveError::Damaged { run: self.run().clone(), source })?;
+            self.ports.observer.entry(&self.lease.run, &recorded).await;
+        }
+        Ok(())
+    }
+}
+
+/// The state of `run`, and all of its entries.
+pub(crate) async fn load(ports: &Ports, run: &RunId) -> Result<(RunState, Vec<Recorded>), DriveError> {
+    let entries = ports.journal.read(run, 0).await?;
+    let state = RunState::replay(&entries)
+        .map_err(|source| DriveError::Damaged { run: run.clone(), source })?
+        .ok_or_else(|| DriveError::Unknown { run: run.clone() })?;
+    Ok((state, entries))
+}

@@ -1,0 +1,134 @@
+//! One step, from its start to its end or its waiting.
+
+use std::sync::Arc;
+
+use tako_schemas::journal::{Entry, EnvChanges, Outcome, StepState};
+use tokio_util::sync::CancellationToken;
+
+use super::Driver;
+use super::prepare::Prepared;
+use super::session::{DriveError, Session};
+use crate::conclude;
+use crate::fault::Fault;
+use crate::port::{StepCall, StepError};
+use crate::render::{Concrete, Source};
+
+impl Driver {
+    pub(super) async fn start_step(
+        &self,
+        session: &mut Session<'_>,
+        prepared: &Arc<Prepared>,
+        index: usize,
+        attempt: u32,
+        kill: &CancellationToken,
+    ) -> Result<(), DriveError> {
+        let planned = &prepared.plan.steps[index];
+        if attempt > 1 {
+            self.reap(session, prepared, index).await;
+        }
+        let concrete = self.concrete(session, prepared, index).await;
+        if let Ok(Concrete::Skip { reason }) = &concrete
+            && attempt == 1
+        {
+            let (step, reason) = (planned.id.clone(), reason.clone());
+            return session.record(vec![Entry::StepSkipped { step, reason }]).await;
+        }
+        let started = Entry::StepStarted { step: planned.id.clone(), attempt };
+        match concrete {
+            Ok(Concrete::Script(script)) => {
+                session.record(vec![started]).await?;
+                self.run_script(session, prepared, index, attempt, script, kill).await
+            }
+            Ok(Concrete::Builtin { uses, params }) => {
+                session.record(vec![started]).await?;
+                match self.call(session, &uses, params).await {
+                    Ok(outcome) => self.deliver(session, prepared, index, outcome).await,
+                    Err(fault) => self.fail_step(session, prepared, index, fault).await,
+                }
+            }
+            Ok(Concrete::Skip { reason }) => {
+                session.record(vec![started]).await?;
+                self.fail_step(
+                    session,
+                    prepared,
+                    index,
+                    Fault::error(format!("interrupted, and now {reason}")),
+                )
+                .await
+            }
+            Err(fault) => {
+                session.record(vec![started]).await?;
+                self.fail_step(session, prepared, index, fault).await
+            }
+        }
+    }
+
+    /// Renders the step on a blocking thread: templates and CEL of a hostile file may take their whole budget.
+    async fn concrete(
+        &self,
+        session: &Session<'_>,
+        prepared: &Arc<Prepared>,
+        index: usize,
+    ) -> Result<Concrete, Fault> {
+        let (state, prepared) = (session.state.clone(), Arc::clone(prepared));
+        let base_env = self.settings.base_env.clone();
+        let work = move || {
+            let source =
+                Source { file: &prepared.file, state: &state, plan: &prepared.plan, base_env: &base_env };
+            source.concrete(index)
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Fault::error(format!("rendering: {error}")))?
+    }
+
+    async fn call(
+        &self,
+        session: &Session<'_>,
+        uses: &str,
+        params: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<crate::port::StepOutcome, Fault> {
+        let unknown = || Fault::failure(format!("there is no step `{uses}`"));
+        let handler = self.ports.steps.get(uses).ok_or_else(unknown)?;
+        let params = crate::params::check(handler.spec(), &params).map_err(|errors| {
+            let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            StepError::Failed { message: all.join("; ") }
+        })?;
+        let events = session.state.events.iter().map(|(_, event)| event.clone()).collect();
+        Ok(handler.run(StepCall { params, events }).await?)
+    }
+
+    pub(super) async fn fail_step(
+        &self,
+        session: &mut Session<'_>,
+        prepared: &Prepared,
+        index: usize,
+        fault: Fault,
+    ) -> Result<(), DriveError> {
+        let planned = &prepared.plan.steps[index];
+        let result = conclude::failed(&planned.step, fault, None, EnvChanges::default());
+        session.record(vec![Entry::StepFinished { step: planned.id.clone(), result }]).await
+    }
+
+    /// Ends a step that an owner before this one started, in a run that is to stop.
+    pub(super) async fn give_up(
+        &self,
+        session: &mut Session<'_>,
+        prepared: &Prepared,
+        index: usize,
+    ) -> Result<(), DriveError> {
+        self.reap(session, prepared, index).await;
+        let fault = Fault { outcome: Outcome::Cancelled, cause: "cancelled while nobody led it".to_owned() };
+        self.fail_step(session, prepared, index, fault).await
+    }
+
+    /// Ends what an owner before this one may have left running.
+    async fn reap(&self, session: &Session<'_>, prepared: &Prepared, index: usize) {
+        let id = &prepared.plan.steps[index].id;
+        if let Some(StepState::Running { process: Some(process), .. }) = session.state.steps.get(id)
+            && let Err(error) = self.ports.runtime.reap(*process).await
+        {
+            tracing::warn!(step = %id, error = &error as &dyn std::error::Error, "cannot end a lost process");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A workflow as a flat list of steps, in which every block of every step has its place.
+
+use indexmap::IndexMap;
+use sha2::{Digest, Sha256};
+use tako_expr::cel;
+use tako_schemas::id::{ParseIdError, StepId};
+use tako_schemas::journal::StepHeader;
+use tako_schemas::workflow::{Step, Workflow};
+
+/// What a run will do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The workflow, inherited values filled in.
+    pub workflow: Workflow,
+    /// Its steps: main steps in order, each followed by its blocks, then the workflow's blocks.
+    pub steps: Vec<PlannedStep>,
+    /// SHA-256 of the workflow, in hexadecimal: two runs of one digest do the same.
+    pub digest: String,
+}
+
+/// One step in its place.
+#[derive(Clone, Debug)]
+pub struct PlannedStep {
+    /// Its id in the run.
+    pub id: StepId,
+    /// Where it belongs.
+    pub block: Block,
+    /// What it is.
+    pub step: Step,
+    /// Whether its `if` asks for failures, so that it is considered after one.
+    pub runs_after_failure: bool,
+}
+
+/// The list a step stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Block {
+    /// The workflow's `steps`.
+    Main,
+    /// `on_failure` of the step at this index, or of the workflow.
+    OnFailure(Option<usize>),
+    /// `on_cancellation` of the step at this index, or of the workflow.
+    OnCancellation(Option<usize>),
+}
+
+impl Plan {
+    /// Lays out `workflow`.
+    ///
+    /// # Errors
+    ///
+    /// Refuses step ids that no step can have; loading a file has refused them before.
+    pub fn new(workflow: Workflow) -> Result<Self, ParseIdError> {
+        let mut steps = Vec::new();
+        lay_out(&mut steps, &workflow.steps, Block::Main, None)?;
+        lay_out(&mut steps, &workflow.on_failure, Block::OnFailure(None), Some("on_failure"))?;
+        lay_out(&mut steps, &workflow.on_cancellation, Block::OnCancellation(None), Some("on_cancellation"))?;
+        let digest = digest(&workflow);
+        Ok(Self { workflow, steps, digest })
+    }
+
+    /// Indices of the steps of `block`, in order.
+    pub fn block(&self, block: Block) -> impl Iterator<Item = usize> + '_ {
+        self.steps.iter().enumerate().filter(move |(_, step)| step.block == block).map(|(index, _)| index)
+    }
+
+    /// The steps as the journal lists them.
+    #[must_use]
+    pub fn headers(&self) -> Vec<StepHeader> {
+        let name = |step: &Step| step.name.as_ref().map(|name| name.as_str().to_owned());
+        self.steps
+            .iter()
+            .map(|planned| StepHeader { id: planned.id.clone(), name: name(&planned.step) })
+            .collect()
+    }
+
+    /// The step with this id.
+    #[must_use]
+    pub fn get(&self, id: &StepId) -> Option<&PlannedStep> {
+        self.steps.iter().find(|planned| planned.id == *id)
+    }
+
+    /// What templates and CEL call each step: its own id, where no step of the main list has the same.
+    #[must_use]
+    pub fn names(&self) -> IndexMap<&str, &PlannedStep> {
+        let mut names = IndexMap::new();
+        for planned in &self.steps {
+            if planned.block == Block::Main {
+                names.insert(planned.step.id.as_str(), planned);
+            } else {
+                names.entry(planned.step.id.as_str()).or_insert(planned);
+            }
+        }
+        names
+    }
+}
+
+fn lay_out(
+    into: &mut Vec<PlannedStep>,
+    steps: &[Step],
+    block: Block,
+    prefix: Option<&str>,
+) -> Result<(), ParseIdError> {
+    for step in steps {
+        let id = prefix.map_or_else(|| step.id.clone(), |prefix| format!("{prefix}.{}", step.id));
+        let index = into.len();
+        into.push(PlannedStep {
+            id: id.parse()?,
+            block,
+            runs_after_failure: asks_for_failures(step),
+            step: step.clone(),
+        });
+        lay_out(into, &step.on_failure, Block::OnFailure(Some(index)), Some(&format!("{id}.on_failure")))?;
+        let prefix = format!("{id}.on_cancellation");
+        lay_out(into, &step.on_cancellation, Block::OnCancellation(Some(index)), Some(&prefix))?;
+    }
+    Ok(())
+}
+
+fn asks_for_failures(step: &Step) -> bool {
+    step.condition.as_ref().is_some_and(|condition| {
+        cel::Program::compile(condition.as_str(), cel::Kind::Condition)
+            .is_ok_and(|program| program.calls_status())
+    })
+}
+
+fn digest(workflow: &Workflow) -> String {
+    // A model of maps with text keys always serialises; were it not to, an empty digest equals no other run's.
+    let bytes = serde_json::to_vec(workflow).unwrap_or_default();
+    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

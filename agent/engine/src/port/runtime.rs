@@ -1,0 +1,189 @@
+//! Where steps run.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use tako_schemas::id::{RunId, StepId};
+use tako_schemas::journal::Process;
+
+use super::observer::Observer;
+
+/// Starts processes and looks after them.
+#[async_trait]
+pub trait Runtime: Send + Sync {
+    /// Starts `command`. When this returns, its process exists and its output flows to the step's log file and
+    /// to `observer`.
+    async fn start(
+        &self,
+        command: StepCommand,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Box<dyn Running>, RuntimeError>;
+
+    /// Ends what a dead owner left of a step: its whole process group, if `process` is still the same process.
+    /// Returns whether there was anything to end.
+    async fn reap(&self, process: Process) -> Result<bool, RuntimeError>;
+
+    /// Reads a file of the workspace, at most `limit_bytes` of it.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::Confined`] for a path that leaves the workspace, also through links;
+    /// [`RuntimeError::TooLarge`] for a longer file.
+    async fn read_file(
+        &self,
+        workspace: &std::path::Path,
+        path: &str,
+        limit_bytes: usize,
+    ) -> Result<Vec<u8>, RuntimeError>;
+}
+
+/// A step's process.
+///
+/// Dropping it without [`Running::wait`] kills its process group.
+#[async_trait]
+pub trait Running: Send {
+    /// The process.
+    fn process(&self) -> Process;
+
+    /// A handle to stop it with while somebody waits for it.
+    fn stopper(&self) -> Arc<dyn StopSignal>;
+
+    /// Waits until the process has ended, all of its output is stored and what it left running is dead.
+    /// Must be called at most once; dropping the future is harmless, calling it again goes on waiting.
+    async fn wait(&mut self) -> Result<Exit, RuntimeError>;
+}
+
+/// Stops a step.
+pub trait StopSignal: Send + Sync {
+    /// SIGTERM to the process group now, SIGKILL after `grace`. Calling it again with a shorter grace shortens
+    /// it; zero kills at once.
+    fn stop(&self, grace: Duration);
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct StepCommand {
+    /// The run.
+    pub run: RunId,
+    /// The step.
+    pub step: StepId,
+    /// Which try of the step.
+    pub attempt: u32,
+    /// Program and arguments; `{0}` stands for the path of the file that holds `script`.
+    pub argv: Vec<String>,
+    /// The script.
+    pub script: String,
+    /// The workspace.
+    pub workspace: PathBuf,
+    /// Working directory, relative to the workspace.
+    pub working_directory: Option<String>,
+    /// The environment, whole: nothing is inherited. The runtime adds only the names of [`StepFiles`].
+    pub env: Vec<(String, String)>,
+    /// Whether stdout and stderr are wanted in [`Exit`].
+    pub capture: Captured<bool>,
+    /// Most bytes of each captured stream, and of each of the step's files.
+    pub capture_limit_bytes: usize,
+}
+
+/// Something for each output stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Captured<T> {
+    /// For stdout.
+    pub stdout: T,
+    /// For stderr.
+    pub stderr: T,
+}
+
+/// How a process ended and what it left.
+#[derive(Clone, Debug)]
+pub struct Exit {
+    /// How.
+    pub status: ExitStatus,
+    /// Captured output, where asked for; an error message where it was longer than the limit.
+    pub captured: Captured<Option<Result<Vec<u8>, String>>>,
+    /// The files it could write to.
+    pub files: StepFiles,
+    /// The last lines of output, for people: at most 20 lines and 4 KiB.
+    pub tail: Vec<String>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+/// Contents of the files whose paths the step found in `$TAKO_OUTPUT` (`$GITHUB_OUTPUT`), `$TAKO_ENV`
+/// (`$GITHUB_ENV`), `$TAKO_PATH` (`$GITHUB_PATH`) and `$TAKO_STEP_SUMMARY` (`$GITHUB_STEP_SUMMARY`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepFiles {
+    /// Outputs.
+    pub output: Vec<u8>,
+    /// Variables for the steps behind it.
+    pub env: Vec<u8>,
+    /// Directories for `PATH`.
+    pub path: Vec<u8>,
+    /// Markdown for people.
+    pub summary: Vec<u8>,
+}
+
+/// Why a step could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The program could not be started.
+    #[error("cannot start `{program}`")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// What went wrong.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A path leaves the workspace.
+    #[error("`{path}` leaves the workspace")]
+    Confined {
+        /// The path as given.
+        path: String,
+    },
+    /// Something is longer than it may be.
+    #[error("{what} is longer than {limit_bytes} bytes")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// The file system or the process table does not work.
+    #[error("cannot {action}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// What went wrong.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl RuntimeError {
+    /// Whether the user's step is to blame (a wrong directory, a missing shell), rather than the machine.
+    #[must_use]
+    pub fn is_users(&self) -> bool {
+        match self {
+            Self::Spawn { source, .. } | Self::Io { source, .. } => {
+                matches!(
+                    source.kind(),
+                    std::io::ErrorKind::NotFound
+                        | std::io::ErrorKind::NotADirectory
+                        | std::io::ErrorKind::PermissionDenied
+                )
+            }
+            Self::Confined { .. } | Self::TooLarge { .. } => true,
+        }
+    }
+}

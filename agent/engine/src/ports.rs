@@ -1,0 +1,49 @@
+//! The adapters that an engine works with, and its settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::port::{Clock, Ids, Journal, Observer, RepoSource, Runtime, StepRegistry};
+
+/// One adapter for every port.
+#[derive(Clone)]
+pub struct Ports {
+    /// Journals and the jobs that come with their entries.
+    pub journal: Arc<dyn Journal>,
+    /// Repositories and workspaces.
+    pub repos: Arc<dyn RepoSource>,
+    /// Processes.
+    pub runtime: Arc<dyn Runtime>,
+    /// Built-in steps.
+    pub steps: Arc<dyn StepRegistry>,
+    /// Whoever watches.
+    pub observer: Arc<dyn Observer>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Names.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// What the operator decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a cancelled step has between SIGTERM and SIGKILL.
+    pub cancel_grace: Duration,
+    /// The environment that host steps start from.
+    pub base_env: Vec<(String, String)>,
+    /// How many runs of a tree may execute steps at one moment.
+    pub max_concurrent_repos: u32,
+    /// How deep a tree may be; a workflow's `max_depth` can only lower it.
+    pub max_depth: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cancel_grace: Duration::from_secs(10),
+            base_env: Vec::new(),
+            max_concurrent_repos: 4,
+            max_depth: 10,
+        }
+    }
+}

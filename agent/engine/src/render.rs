@@ -1,0 +1,165 @@
+//! A step made concrete: its condition answered, its templates rendered. Pure.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+use tako_expr::cel::{Kind, Program, Status, Verdict};
+use tako_expr::template::{Context, Template};
+use tako_schemas::diagnostic::{SourceFile, Text};
+use tako_schemas::journal::RunState;
+use tako_schemas::workflow::{Action, Param};
+
+use crate::context;
+use crate::fault::Fault;
+use crate::next::has_failed;
+use crate::plan::{Plan, PlannedStep};
+use crate::shell::shell_argv;
+
+/// What a step turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Concrete {
+    /// Its condition is false.
+    Skip {
+        /// Why, for the journal.
+        reason: String,
+    },
+    /// A script.
+    Script(Script),
+    /// A built-in step and its parameters.
+    Builtin {
+        /// Its name.
+        uses: String,
+        /// `with`, rendered.
+        params: Map<String, Value>,
+    },
+}
+
+/// A script, ready to run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Script {
+    /// Program and arguments.
+    pub(crate) argv: Vec<String>,
+    /// The text.
+    pub(crate) script: String,
+    /// Directory below the workspace.
+    pub(crate) working_directory: Option<String>,
+    /// The whole environment.
+    pub(crate) env: IndexMap<String, String>,
+}
+
+/// Everything rendering reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    /// Where errors point to.
+    pub(crate) file: &'a SourceFile,
+    /// The run.
+    pub(crate) state: &'a RunState,
+    /// Its plan.
+    pub(crate) plan: &'a Plan,
+    /// The environment that steps start from.
+    pub(crate) base_env: &'a [(String, String)],
+}
+
+impl Source<'_> {
+    /// The step at `index`, with everything in it rendered.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] that names the place in the file.
+    pub(crate) fn concrete(self, index: usize) -> Result<Concrete, Fault> {
+        let planned = &self.plan.steps[index];
+        let mut scope = context::of_run(self.state, self.plan);
+        let env = self.step_env(planned, &mut scope)?;
+        if let Some(condition) = &planned.step.condition
+            && !self.holds(condition, &scope)?
+        {
+            return Ok(Concrete::Skip { reason: format!("`if: {condition}` is false") });
+        }
+        let context = Context::new(Value::Object(scope));
+        match &planned.step.action {
+            Action::Run(script) => {
+                let shell = planned.step.shell.as_ref().map(Text::as_str);
+                let directory = planned.step.working_directory.as_ref();
+                Ok(Concrete::Script(Script {
+                    argv: shell_argv(shell).map_err(|error| Fault::failure(error.to_string()))?,
+                    script: self.text(script, &context)?,
+                    working_directory: directory.map(|text| self.text(text, &context)).transpose()?,
+                    env,
+                }))
+            }
+            Action::Uses { uses, with } => {
+                let params =
+                    with.iter().map(|(name, param)| Ok((name.clone(), self.param(param, &context)?)));
+                Ok(Concrete::Builtin {
+                    uses: uses.as_str().to_owned(),
+                    params: params.collect::<Result<_, Fault>>()?,
+                })
+            }
+        }
+    }
+
+    /// The step's environment; leaves it in `scope` as `env`, where the step's own templates see it.
+    fn step_env(
+        self,
+        planned: &PlannedStep,
+        scope: &mut Map<String, Value>,
+    ) -> Result<IndexMap<String, String>, Fault> {
+        let changes = self.state.env_changes();
+        let vars: Vec<(String, String)> = changes.vars.into_iter().collect();
+        let before = context::join_env(&[self.base_env, &vars], &changes.path);
+        scope.insert("env".to_owned(), as_object(&before));
+        let context = Context::new(Value::Object(scope.clone()));
+        let mut own = Vec::with_capacity(planned.step.env.len());
+        for (name, value) in &planned.step.env {
+            own.push((name.clone(), self.text(value, &context)?));
+        }
+        let workspace = self.state.workspace.as_deref().unwrap_or_default();
+        let reserved = context::own_variables(self.state, planned.id.as_str(), workspace);
+        let before: Vec<(String, String)> = before.into_iter().collect();
+        let env = context::join_env(&[&before, &own, &reserved], &[]);
+        scope.insert("env".to_owned(), as_object(&env));
+        Ok(env)
+    }
+
+    fn holds(self, condition: &Text, scope: &Map<String, Value>) -> Result<bool, Fault> {
+        let at = |error| Fault::condition(self.file, condition, &error);
+        let program = Program::compile(condition.as_str(), Kind::Condition).map_err(at)?;
+        let (failure, cancelled) = (has_failed(self.state, self.plan), self.state.cancel.is_some());
+        let status = Status { success: !failure && !cancelled, failure, cancelled };
+        let activation = context::activation(scope.clone(), status);
+        Ok(program.evaluate(&activation).map_err(at)? == Verdict::True)
+    }
+
+    /// Renders one template.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] that names the place in the file.
+    pub(crate) fn text(self, text: &Text, context: &Context) -> Result<String, Fault> {
+        let at = |error| Fault::template(self.file, text, &error);
+        Template::compile(text.as_str()).map_err(at)?.render(context).map_err(at)
+    }
+
+    /// Renders every string of a value; other types stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] that names the place in the file.
+    pub(crate) fn param(self, param: &Param, context: &Context) -> Result<Value, Fault> {
+        Ok(match param {
+            Param::Text(text) => Value::String(self.text(text, context)?),
+            Param::Literal { value, .. } => value.clone(),
+            Param::List(items, _) => {
+                Value::Array(items.iter().map(|item| self.param(item, context)).collect::<Result<_, _>>()?)
+            }
+            Param::Map(entries, _) => {
+                let render =
+                    |(name, value): (&String, &Param)| Ok((name.clone(), self.param(value, context)?));
+                Value::Object(entries.iter().map(render).collect::<Result<_, Fault>>()?)
+            }
+        })
+    }
+}
+
+fn as_object(env: &IndexMap<String, String>) -> Value {
+    Value::Object(env.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect())
+}

@@ -1,0 +1,176 @@
+//! From what a user asks for to a run in the queue; whatever is wrong is found before anything exists.
+
+use indexmap::IndexMap;
+use tako_schemas::diagnostic::{Diagnostic, SourceFile};
+use tako_schemas::id::{RepoRef, RunId};
+use tako_schemas::input::{InputError, resolve_inputs};
+use tako_schemas::journal::{Ancestor, Created, Entry, Owner, Trigger};
+use tako_schemas::workflow::{Concurrency, Workflow};
+
+use crate::check;
+use crate::cycle::{self, CycleError};
+use crate::port::{Append, Job, JournalError, Origin, RepoError, Transaction};
+use crate::ports::{Ports, Settings};
+
+/// What a user asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where the repository is.
+    pub origin: Origin,
+    /// The workflow.
+    pub workflow: String,
+    /// Inputs as given.
+    pub inputs: IndexMap<String, String>,
+    /// The process that will lead the tree, if one will.
+    pub led_by: Option<Owner>,
+}
+
+/// A run that may begin.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// How it begins.
+    pub created: Created,
+    /// Its place in the queue.
+    pub job: Job,
+    /// `tako.yml`, for the positions of the warnings.
+    pub file: SourceFile,
+    /// What is odd about it.
+    pub warnings: Vec<Diagnostic>,
+    /// What is odd about the tree it will have.
+    pub notes: Vec<String>,
+}
+
+/// Why a run may not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The repository cannot be had.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// `tako.yml` does not load, or asks for what this build cannot do.
+    #[error("{} cannot be run", file.name())]
+    Manifest {
+        /// The file.
+        file: Box<SourceFile>,
+        /// Everything that is wrong with it.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// There is no such workflow.
+    #[error("there is no workflow `{name}` in {}", file)]
+    UnknownWorkflow {
+        /// What was asked for.
+        name: String,
+        /// The file's name.
+        file: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Inputs are missing or wrong.
+    #[error("the inputs of workflow `{workflow}` do not fit")]
+    Inputs {
+        /// The workflow.
+        workflow: String,
+        /// Everything that is wrong with them.
+        errors: Vec<InputError>,
+        /// What the workflow declares.
+        declared: Vec<String>,
+    },
+    /// The run would start itself again, for ever.
+    #[error(transparent)]
+    Cycle(#[from] CycleError),
+    /// The journal does not work.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Checks everything that can be checked before a run exists. Writes nothing but clones of missing repositories.
+///
+/// # Errors
+///
+/// Says everything that is wrong at once, as far as one problem does not hide another.
+pub async fn prepare(
+    ports: &Ports,
+    settings: &Settings,
+    request: Request,
+) -> Result<Submission, SubmitError> {
+    let checkout = ports.repos.open(&request.origin).await?;
+    let checked = check::load(&checkout.manifest, ports.steps.as_ref());
+    let refuse =
+        |diagnostics| SubmitError::Manifest { file: Box::new(checkout.manifest.clone()), diagnostics };
+    let Some(manifest) = checked.manifest else { return Err(refuse(checked.diagnostics)) };
+    let Some(workflow) = manifest.effective(&request.workflow) else {
+        return Err(SubmitError::UnknownWorkflow {
+            name: request.workflow,
+            file: checkout.manifest.name().to_owned(),
+            known: manifest.workflows.keys().cloned().collect(),
+        });
+    };
+    let unsupported = check::unsupported(&workflow);
+    if unsupported.iter().any(Diagnostic::is_error) {
+        return Err(refuse(unsupported));
+    }
+    let inputs = resolve_inputs(&workflow.inputs, &request.inputs).map_err(|errors| SubmitError::Inputs {
+        workflow: request.workflow.clone(),
+        errors,
+        declared: workflow.inputs.keys().cloned().collect(),
+    })?;
+    let start = Ancestor { repo: checkout.repo.clone(), workflow: request.workflow.clone() };
+    let notes = cycle::check(ports, start, &manifest).await?;
+
+    let run = ports.ids.run(ports.clock.now());
+    let local = match &checkout.origin {
+        Origin::Local { .. } => Some(checkout.path.to_string_lossy().into_owned()),
+        Origin::Set(_) => None,
+    };
+    let job = Job {
+        run: run.clone(),
+        root: run.clone(),
+        lock_key: lock_key(&workflow, &checkout.repo),
+        tree_limit: settings.max_concurrent_repos,
+        siblings: None,
+        priority: 0,
+    };
+    let created = Created {
+        root: run.clone(),
+        run,
+        parent: None,
+        repo: checkout.repo,
+        local,
+        workflow: request.workflow,
+        inputs,
+        trigger: Trigger::Exec,
+        ancestors: Vec::new(),
+        led_by: request.led_by,
+    };
+    let warnings = checked.diagnostics.into_iter().chain(unsupported).collect();
+    Ok(Submission { created, job, file: checkout.manifest, warnings, notes })
+}
+
+/// Makes the run exist and its job wait; returns when both are durable.
+///
+/// # Errors
+///
+/// When the journal does not work; there is no run then.
+pub async fn submit(ports: &Ports, submission: Submission) -> Result<RunId, JournalError> {
+    let run = submission.created.run.clone();
+    let entries = vec![Entry::Created(Box::new(submission.created))];
+    let transaction = Transaction {
+        at: Some(ports.clock.now()),
+        appends: vec![Append { run: run.clone(), expected_seq: Some(0), entries }],
+        push: vec![submission.job],
+        ..Transaction::default()
+    };
+    for recorded in ports.journal.commit(transaction).await?.into_iter().flatten() {
+        ports.observer.entry(&run, &recorded).await;
+    }
+    Ok(run)
+}
+
+/// What a run of `workflow` in `repo` excludes while it executes steps.
+#[must_use]
+pub fn lock_key(workflow: &Workflow, repo: &RepoRef) -> Option<String> {
+    match &workflow.concurrency {
+        Concurrency::Repository => Some(format!("repo:{repo}")),
+        Concurrency::Group { group, .. } => Some(format!("group:{group}")),
+        Concurrency::Unlimited => None,
+    }
+}

@@ -1,0 +1,27 @@
+//! CEL: the filters of subscriptions and the `if` of steps.
+//!
+//! An expression is looked at before it is parsed ([`Limit`]), its names are checked when it is compiled, and it
+//! is evaluated on a thread of its own with a count of what it does, so that none of it can hang or crash the
+//! process.
+
+mod activation;
+mod dialect;
+mod error;
+mod functions;
+mod guard;
+mod lexer;
+mod meter;
+mod prefix;
+mod program;
+mod rewrite;
+mod semver;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use activation::{Activation, Status};
+pub use error::{CelError, Limit};
+pub use program::{Kind, Program, Verdict};
+pub use rewrite::Reference;
+pub use semver::{Satisfies, Semver};

@@ -1,0 +1,295 @@
+//! Compiled filters and conditions.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use cel_interpreter::common::ast::SourceInfo;
+use cel_interpreter::parser::Parser;
+use cel_interpreter::{Context, ExecutionError, IdedExpr, ParseErrors, Value};
+
+use super::activation::Activation;
+use super::dialect::{self, Translated};
+use super::error::{CelError, Limit};
+use super::rewrite::{Facts, Reference, Rewriter};
+use super::{functions, guard, meter, prefix, semver, worker};
+use crate::cache::SourceCache;
+use crate::template::is_template_function;
+
+/// Where an expression stands, which decides what it sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A filter of a subscription.
+    Filter,
+    /// The `if` of a step.
+    Condition,
+}
+
+impl Kind {
+    /// The variables an expression of this kind sees.
+    #[must_use]
+    pub const fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Filter => &["event", "payload", "event_type", "schema_version", "source"],
+            Self::Condition => &["inputs", "steps", "event", "env", "run"],
+        }
+    }
+}
+
+/// What an expression says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+}
+
+/// Bytes of source whose compiled form is kept, for each kind.
+const CACHE_BYTES: usize = 16 << 20;
+/// What a compiled expression holds besides, roughly.
+const CACHE_OVERHEAD: usize = 4 << 10;
+/// The interpreter stops itself at its deadline; one that does not is abandoned after this.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest text of a value in an explanation, in characters.
+const SHOWN: usize = 80;
+
+static FILTERS: LazyLock<SourceCache<Program>> =
+    LazyLock::new(|| SourceCache::new(CACHE_BYTES, CACHE_OVERHEAD));
+static CONDITIONS: LazyLock<SourceCache<Program>> =
+    LazyLock::new(|| SourceCache::new(CACHE_BYTES, CACHE_OVERHEAD));
+
+/// A compiled expression; cheap to clone.
+#[derive(Clone)]
+pub struct Program(Arc<Compiled>);
+
+struct Compiled {
+    source: String,
+    kind: Kind,
+    expression: IdedExpr,
+    facts: Facts,
+}
+
+impl Program {
+    /// Compiles `source`, or finds it in the cache.
+    ///
+    /// # Errors
+    ///
+    /// Syntax that does not parse, unknown variables and functions, and bounds on length, nesting and chains.
+    pub fn compile(source: &str, kind: Kind) -> Result<Self, CelError> {
+        let cache = match kind {
+            Kind::Filter => &FILTERS,
+            Kind::Condition => &CONDITIONS,
+        };
+        if let Some(program) = cache.get(source) {
+            return Ok(program);
+        }
+        // The length first: nothing is done with a huge source, not even rewriting it.
+        if source.len() > Limit::Length.bound() {
+            return Err(CelError::over(Limit::Length));
+        }
+        let compiled = match kind {
+            Kind::Filter => Compiled::parse(source, kind, Translated::verbatim(source))?,
+            Kind::Condition => Compiled::condition(source)?,
+        };
+        let program = Self(Arc::new(compiled));
+        cache.insert(source, program.clone());
+        Ok(program)
+    }
+
+    /// The source.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// Whether the expression calls `failure()` or `always()`: then its step is asked even after a failure.
+    #[must_use]
+    pub fn calls_status(&self) -> bool {
+        self.0.facts.calls_status
+    }
+
+    /// The fields that the expression names, each once, in the order of the source.
+    #[must_use]
+    pub fn references(&self) -> &[Reference] {
+        &self.0.facts.references
+    }
+
+    /// Evaluates the expression. Blocks for at most the deadline; runs on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`CelError::MissingField`] when the values lack a field, [`CelError::NotBoolean`], a limit, or an
+    /// evaluation that makes no sense.
+    pub fn evaluate(&self, activation: &Activation) -> Result<Verdict, CelError> {
+        self.within_limits(activation)?;
+        let (compiled, values) = (Arc::clone(&self.0), activation.clone());
+        let (result, exceeded) = worker::run(PATIENCE, move || meter::metered(|| compiled.execute(&values)))?;
+        if let Some(limit) = exceeded {
+            return Err(CelError::over(limit));
+        }
+        match result.map_err(|error| self.explain(&error, activation))? {
+            Value::Bool(true) => Ok(Verdict::True),
+            Value::Bool(false) => Ok(Verdict::False),
+            other => Err(CelError::NotBoolean { found: type_name(&other).to_owned() }),
+        }
+    }
+
+    /// The values of the fields that the expression names, shortened; `missing` where there is none.
+    #[must_use]
+    pub fn seen(&self, activation: &Activation) -> Vec<(String, String)> {
+        let shown = |reference: &Reference| {
+            let value = match activation.at(&reference.path) {
+                Ok(value) => shorten(&value.to_string()),
+                Err(_) => "missing".to_owned(),
+            };
+            (reference.path.join("."), value)
+        };
+        self.0.facts.references.iter().map(shown).collect()
+    }
+
+    /// What can be refused before anything runs.
+    fn within_limits(&self, activation: &Activation) -> Result<(), CelError> {
+        let facts = &self.0.facts;
+        let sees_payload =
+            self.0.kind == Kind::Filter || facts.references.iter().any(|r| r.path[0] == "event");
+        if sees_payload && activation.payload() > Limit::Payload.bound() {
+            return Err(CelError::over(Limit::Payload));
+        }
+        let largest = facts.largest.max(activation.largest());
+        match largest.checked_pow(facts.loops) {
+            Some(work) if work <= Limit::Work.bound() || facts.loops == 0 => Ok(()),
+            _ => Err(CelError::over(Limit::Work)),
+        }
+    }
+
+    fn explain(&self, error: &ExecutionError, activation: &Activation) -> CelError {
+        let missing = match error {
+            ExecutionError::NoSuchKey(key) => key.to_string(),
+            ExecutionError::IndexOutOfBounds(index) => plain(index),
+            _ => return CelError::Evaluation { message: message(error) },
+        };
+        // The error knows the last segment only; the expression knows the paths it is part of.
+        let path = self.0.facts.references.iter().find_map(|reference| {
+            let found = activation.at(&reference.path).err()?;
+            (reference.path.get(found) == Some(&missing)).then(|| reference.path[..=found].join("."))
+        });
+        CelError::MissingField { path: path.unwrap_or(missing) }
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Program").field(&self.0.source).finish()
+    }
+}
+
+impl Compiled {
+    /// A condition, in any of its spellings.
+    fn condition(source: &str) -> Result<Self, CelError> {
+        let compiled = Self::parse(source, Kind::Condition, dialect::translate(source));
+        let other_grammar = match &compiled {
+            Err(CelError::Syntax { .. } | CelError::UnknownFunction { .. }) => true,
+            // `not .inputs.flag` reads as a field of `not`.
+            Err(CelError::UnknownVariable { name, .. }) => is_template_function(name),
+            _ => false,
+        };
+        if !other_grammar {
+            return compiled;
+        }
+        let Some(cel) = prefix::to_cel(&source[dialect::unwrapped(source)]) else { return compiled };
+        Self::parse(source, Kind::Condition, Translated::whole(cel, source))
+    }
+
+    fn parse(source: &str, kind: Kind, translated: Translated) -> Result<Self, CelError> {
+        guard::check(&translated.cel)?;
+        let source = source.to_owned();
+        worker::run(PATIENCE, move || Self::new(source, kind, &translated))?
+    }
+
+    fn new(source: String, kind: Kind, translated: &Translated) -> Result<Self, CelError> {
+        let parser = Parser::new().max_recursion_depth(5000).enable_ident_escape_syntax(true);
+        let (mut expression, info) =
+            parser.parse_with_source_info(&translated.cel).map_err(|errors| syntax(&errors, translated))?;
+        let locate = |id: u64| located(&info, id, translated);
+        let facts = Rewriter::new(kind, &locate).rewrite(&mut expression)?;
+        Ok(Self { source, kind, expression, facts })
+    }
+
+    fn execute(&self, activation: &Activation) -> Result<Value, ExecutionError> {
+        semver::install(activation.semver());
+        let environment =
+            functions::environment().map_err(|error| ExecutionError::InternalError(error.to_string()))?;
+        let mut context = Context::with_env(environment);
+        context.set_variable_resolver(activation);
+        Value::resolve(&self.expression, &context)
+    }
+}
+
+/// Where a node stands in the source.
+fn located(info: &SourceInfo, id: u64, translated: &Translated) -> Range<usize> {
+    let Some((start, stop)) = info.offset_for(id) else { return 0..0 };
+    translated.locate(&(start as usize..stop as usize + 1))
+}
+
+/// The first of the parser's errors.
+fn syntax(errors: &ParseErrors, translated: &Translated) -> CelError {
+    let Some(first) = errors.errors.first() else { return CelError::Interpreter };
+    let (line, column) = first.pos;
+    let line_start = match usize::try_from(line - 1) {
+        Ok(line) => translated.cel.split_inclusive('\n').take(line).map(str::len).sum(),
+        Err(_) => 0,
+    };
+    let column = usize::try_from(column - 1).unwrap_or(0);
+    let rest = &translated.cel[line_start..];
+    let start = line_start + rest.char_indices().nth(column).map_or(rest.len(), |(byte, _)| byte);
+    let len = translated.cel[start..].chars().next().map_or(0, char::len_utf8);
+    let message = lower_first(first.msg.lines().next().unwrap_or("does not parse"));
+    CelError::Syntax { message, range: translated.locate(&(start..start + len)) }
+}
+
+fn message(error: &ExecutionError) -> String {
+    let text = match error {
+        ExecutionError::FunctionError { message, .. } => message.clone(),
+        error => error.to_string(),
+    };
+    lower_first(&text.chars().take(300).collect::<String>())
+}
+
+/// Messages are fragments: they begin in lower case, unless with a quotation.
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Int(int) => int.to_string(),
+        Value::UInt(uint) => uint.to_string(),
+        Value::String(text) => text.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::List(_) => "a list",
+        Value::Map(_) => "a map",
+        Value::Int(_) | Value::UInt(_) | Value::Float(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Bool(_) => "a boolean",
+        Value::Null => "null",
+        _ => "another value",
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(SHOWN - 1).chain(Some('…')).collect(),
+    }
+}

@@ -1,0 +1,71 @@
+//! The runtime for steps that run as plain processes of this machine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use tako_engine::port::{Observer, Running, Runtime, RuntimeError, StepCommand};
+use tako_schemas::journal::Process;
+
+use crate::confine;
+use crate::error::blocking;
+use crate::launch::launch;
+use crate::reap::reap;
+use crate::running::HostRunning;
+
+/// Where the runtime keeps its files. Missing directories are made, for their owner alone.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Logs: see [`crate::log_path`].
+    pub logs: PathBuf,
+    /// Files that a step needs while it runs. An absolute path outside of every workspace; processes that a dead
+    /// Tako left behind are recognised by it, so it must not change between two starts.
+    pub scratch: PathBuf,
+}
+
+/// Runs steps as plain processes.
+#[derive(Clone, Debug)]
+pub struct HostRuntime {
+    config: Arc<HostConfig>,
+}
+
+impl HostRuntime {
+    /// A runtime with its files where `config` says.
+    #[must_use]
+    pub fn new(config: HostConfig) -> Self {
+        Self { config: Arc::new(config) }
+    }
+}
+
+#[async_trait]
+impl Runtime for HostRuntime {
+    async fn start(
+        &self,
+        command: StepCommand,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Box<dyn Running>, RuntimeError> {
+        let config = Arc::clone(&self.config);
+        let (launched, command) = blocking("start the step", move || {
+            let launched = launch(&config, &command)?;
+            Ok((launched, command))
+        })
+        .await?;
+        tracing::debug!(pid = launched.group.process().pid, "started");
+        Ok(Box::new(HostRunning::new(launched, command, observer)))
+    }
+
+    async fn reap(&self, process: Process) -> Result<bool, RuntimeError> {
+        reap(process, &self.config.scratch).await
+    }
+
+    async fn read_file(
+        &self,
+        workspace: &Path,
+        path: &str,
+        limit_bytes: usize,
+    ) -> Result<Vec<u8>, RuntimeError> {
+        let (workspace, path) = (workspace.to_owned(), path.to_owned());
+        blocking("read a file", move || confine::read_file(&workspace, &path, limit_bytes)).await
+    }
+}

@@ -1,0 +1,158 @@
+//! A step that runs: the task that looks after it, and the handle that the engine holds.
+
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use tako_engine::port::{Exit, Observer, Running, RuntimeError, StepCommand, StopSignal};
+use tako_schemas::journal::Process;
+
+use crate::error::{blocking, machine};
+use crate::group::{Group, KillOnDrop};
+use crate::launch::Launched;
+use crate::pump::{Capture, Output, Pump, Sink};
+use crate::supervise::supervise;
+
+/// A step that runs. Its task goes on when this is dropped, but then only to clear up.
+#[derive(Debug)]
+pub(crate) struct HostRunning {
+    group: Arc<Group>,
+    task: Option<JoinHandle<Result<Exit, RuntimeError>>>,
+    _guard: KillOnDrop,
+}
+
+impl HostRunning {
+    /// Looks after `launched` from now on.
+    pub(crate) fn new(launched: Launched, command: StepCommand, observer: Arc<dyn Observer>) -> Self {
+        let group = Arc::clone(&launched.group);
+        let guard = KillOnDrop(Arc::clone(&group));
+        Self { group, task: Some(tokio::spawn(look_after(launched, command, observer))), _guard: guard }
+    }
+}
+
+#[async_trait]
+impl Running for HostRunning {
+    fn process(&self) -> Process {
+        self.group.process()
+    }
+
+    fn stopper(&self) -> Arc<dyn StopSignal> {
+        Arc::<Group>::clone(&self.group)
+    }
+
+    async fn wait(&mut self) -> Result<Exit, RuntimeError> {
+        let lost = |error: io::Error| machine("look after the step", error);
+        let Some(task) = &mut self.task else {
+            return Err(lost(io::Error::other("its end was already reported")));
+        };
+        let result = task.await;
+        self.task = None;
+        result.unwrap_or_else(|error| Err(lost(io::Error::other(error))))
+    }
+}
+
+/// Everything that happens between a step's start and its end.
+async fn look_after(
+    launched: Launched,
+    command: StepCommand,
+    observer: Arc<dyn Observer>,
+) -> Result<Exit, RuntimeError> {
+    let Launched { guard, group, child, child_signal, stdout, stderr, dir, log } = launched;
+    let limit_bytes = command.capture_limit_bytes;
+    let sink = Sink { run: command.run, step: command.step, log, observer, runtime: Handle::current() };
+    let pump = Pump::new(stdout, stderr, Capture { wanted: command.capture, limit_bytes }, sink);
+    let (at_end, ended) = io::pipe().map_err(|error| machine("create a pipe", error))?;
+
+    let output = async {
+        let output = on_thread(move || pump.run(&at_end)).await;
+        if output.is_err() {
+            // Nobody reads what it writes any more.
+            group.kill();
+        }
+        output
+    };
+    let (status, output) = tokio::join!(supervise(child, child_signal, &group, ended), output);
+    drop(guard);
+    // Reads and removes files.
+    let files = blocking("read the step's files", move || dir.read(limit_bytes)).await;
+    let (Output { captured, tail }, status, files) = (output?, status?, files?);
+    Ok(Exit { status, captured, files, tail })
+}
+
+/// Runs `work` on a thread of its own: the pool's are for work that ends soon.
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
+) -> Result<T, RuntimeError> {
+    let (done, result) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("step-output".to_owned())
+        // Whoever wanted the result may be gone.
+        .spawn(move || drop(done.send(work())))
+        .map_err(|error| machine("start a thread", error))?;
+    result.await.unwrap_or_else(|lost| Err(machine("carry the step's output", io::Error::other(lost))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+
+    use tako_engine::port::{Captured, Runtime};
+    use tako_schemas::id::{RunId, StepId};
+    use tako_schemas::journal::Recorded;
+
+    use super::*;
+    use crate::launch::launch;
+    use crate::{HostConfig, HostRuntime};
+
+    struct Blind;
+
+    #[async_trait]
+    impl Observer for Blind {
+        async fn entry(&self, _: &RunId, _: &Recorded) {}
+
+        async fn output(&self, _: &RunId, _: &StepId, _: &[u8]) {}
+    }
+
+    /// Runs until it is killed.
+    fn endless(workspace: &std::path::Path) -> StepCommand {
+        StepCommand {
+            run: "exec-20260726-143022-a7b3c1d2".parse().unwrap(),
+            step: "build".parse().unwrap(),
+            attempt: 1,
+            argv: ["sh", "{0}"].map(str::to_owned).to_vec(),
+            script: "trap '' PIPE; while :; do echo x; sleep 0.01; done".to_owned(),
+            workspace: workspace.to_owned(),
+            working_directory: None,
+            env: Vec::new(),
+            capture: Captured::default(),
+            capture_limit_bytes: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_ends_the_step() {
+        let home = tempfile::tempdir().unwrap();
+        let config = HostConfig { logs: home.path().join("logs"), scratch: home.path().join("scratch") };
+        let command = endless(home.path());
+        let mut launched = launch(&config, &command).unwrap();
+        launched.log = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut running = HostRunning::new(launched, command, Arc::new(Blind));
+        let error = running.wait().await.unwrap_err();
+        assert!(matches!(error, RuntimeError::Io { .. }) && !error.is_users(), "{error}");
+        assert_eq!(crate::process_identity(running.process().pid), None);
+        assert_eq!(fs::read_dir(home.path().join("scratch")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_log_that_cannot_be_made_is_not_the_users_fault() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("logs"), "a file").unwrap();
+        let config = HostConfig { logs: home.path().join("logs"), scratch: home.path().join("scratch") };
+        let started = HostRuntime::new(config).start(endless(home.path()), Arc::new(Blind)).await;
+        assert!(!started.err().unwrap().is_users());
+    }
+}

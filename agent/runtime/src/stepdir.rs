@@ -1,0 +1,143 @@
+//! The files through which a step and Tako talk: its script, and `$TAKO_OUTPUT` and its siblings.
+//!
+//! They lie outside of the workspace, in a directory that lives as long as the step. What the step leaves there is
+//! not trusted: files are read back through the directory as it was made, never through a link, and bounded.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptionsExt as _};
+
+use tako_engine::port::{RuntimeError, StepCommand, StepFiles};
+
+use crate::error::machine;
+
+/// File name, the variable by which Tako's steps know it, and the one that GitHub's steps look for.
+const FILES: [(&str, &str, &str); 4] = [
+    ("output", "TAKO_OUTPUT", "GITHUB_OUTPUT"),
+    ("env", "TAKO_ENV", "GITHUB_ENV"),
+    ("path", "TAKO_PATH", "GITHUB_PATH"),
+    ("summary", "TAKO_STEP_SUMMARY", "GITHUB_STEP_SUMMARY"),
+];
+
+/// Name of the script's file.
+const SCRIPT: &str = "script";
+
+/// A step's directory. Removed when dropped.
+#[derive(Debug)]
+pub(crate) struct StepDir {
+    path: PathBuf,
+    dir: Dir,
+}
+
+impl StepDir {
+    /// Makes the directory of `command` below `scratch`, and its files.
+    pub(crate) fn create(scratch: &Path, command: &StepCommand) -> Result<Self, RuntimeError> {
+        let path = scratch.join(command.run.as_str()).join(format!("{}.{}", command.step, command.attempt));
+        let failed = |error| machine(format!("create the step's directory `{}`", path.display()), error);
+        make_dir(&path).map_err(failed)?;
+        let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?;
+        let made = Self { path: path.clone(), dir };
+        for (name, ..) in FILES {
+            made.make_file(name, 0o600, b"").map_err(failed)?;
+        }
+        // Executable, for `shell: "{0}"`.
+        made.make_file(SCRIPT, 0o700, command.script.as_bytes()).map_err(failed)?;
+        Ok(made)
+    }
+
+    /// Where the script is.
+    pub(crate) fn script(&self) -> PathBuf {
+        self.path.join(SCRIPT)
+    }
+
+    /// The variables that tell the step about its files.
+    pub(crate) fn env(&self) -> impl Iterator<Item = (&'static str, PathBuf)> + '_ {
+        FILES
+            .into_iter()
+            .flat_map(|(name, ours, github)| [ours, github].map(|variable| (variable, self.path.join(name))))
+    }
+
+    /// What the step wrote, at most `limit_bytes` of each file. A file that is gone is an empty one.
+    pub(crate) fn read(&self, limit_bytes: usize) -> Result<StepFiles, RuntimeError> {
+        let [output, env, path, summary] =
+            FILES.map(|(name, variable, _)| self.read_file(name, variable, limit_bytes));
+        Ok(StepFiles { output: output?, env: env?, path: path?, summary: summary? })
+    }
+
+    fn read_file(&self, name: &str, variable: &str, limit_bytes: usize) -> Result<Vec<u8>, RuntimeError> {
+        let refused = |error: io::Error| RuntimeError::Io {
+            action: format!("read `${variable}`"),
+            source: io::Error::new(io::ErrorKind::PermissionDenied, error),
+        };
+        let mut options = cap_std::fs::OpenOptions::new();
+        // Opening a FIFO must not wait for a writer.
+        options.read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
+        let file = match self.dir.open_with(name, &options) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => {
+                return Err(refused(io::Error::other("the step replaced it by a symbolic link")));
+            }
+            Err(error) => return Err(refused(error)),
+        };
+        if !file.metadata().map_err(refused)?.is_file() {
+            return Err(refused(io::Error::other("the step replaced it by something that is no file")));
+        }
+        read_bounded(file, limit_bytes)
+            .map_err(|error| machine(format!("read `${variable}`"), error))?
+            .ok_or_else(|| RuntimeError::TooLarge { what: format!("`${variable}`"), limit_bytes })
+    }
+
+    fn make_file(&self, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
+        let path = self.path.join(name);
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(content)
+    }
+}
+
+impl Drop for StepDir {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the step's directory");
+        }
+        // The run's directory goes with its last step.
+        if let Some(run) = self.path.parent() {
+            let _ = fs::remove_dir(run);
+        }
+    }
+}
+
+/// All of `file`, unless it is longer than `limit_bytes`.
+pub(crate) fn read_bounded(file: impl Read, limit_bytes: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let one_more = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(one_more).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= limit_bytes).then_some(bytes))
+}
+
+/// A fresh directory at `path`, for its owner alone.
+fn make_dir(path: &Path) -> io::Result<()> {
+    if let Err(error) = fs::remove_dir_all(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    let mut last = Ok(());
+    // The run's directory may be removed at this moment, by an earlier step that has just ended.
+    for _ in 0..5 {
+        if let Some(run) = path.parent() {
+            builder.recursive(true).create(run)?;
+        }
+        last = builder.recursive(false).create(path);
+        match &last {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
+    }
+    last
+}

@@ -1,0 +1,102 @@
+//! What every store must do: the sentences of the port's documentation as cases.
+//!
+//! A store implements [`Fixture`] and calls [`conformance_tests!`](crate::conformance_tests) in its tests. Time is
+//! in the hands of the cases ([`ManualClock`]); what they wait for happens by itself or the case hangs.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is a test suite that other crates can call")]
+
+pub mod claiming;
+mod clock;
+pub mod leasing;
+pub mod limits;
+pub mod notice;
+pub mod sharing;
+pub mod world;
+pub mod writing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use tako_engine::port::{Clock, Journal, Queue};
+
+pub use clock::ManualClock;
+pub use world::World;
+
+/// The lease period that the cases count on.
+pub const LEASE_PERIOD: Duration = Duration::from_secs(30);
+
+/// A place for one store, empty at first.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// A store on that place, as a further process would open it: all see the same journals and jobs. Its leases
+    /// last for [`LEASE_PERIOD`].
+    async fn connect(&self, clock: Arc<dyn Clock>) -> Store;
+}
+
+/// A store by its two ports.
+#[derive(Clone)]
+pub struct Store {
+    /// Its journals.
+    pub journal: Arc<dyn Journal>,
+    /// Its jobs.
+    pub queue: Arc<dyn Queue>,
+}
+
+/// One test for each case; the argument makes a [`Fixture`](crate::conformance::Fixture).
+#[macro_export]
+macro_rules! conformance_tests {
+    ($fixture:expr) => {
+        $crate::conformance_tests! { @cases $fixture;
+            writing::entries_are_numbered_and_read_back
+            writing::a_writer_that_missed_something_is_refused
+            writing::a_refused_transaction_leaves_nothing
+            writing::an_append_without_expectation_goes_to_the_end
+            writing::a_run_begins_with_created_and_only_once
+            writing::nothing_follows_the_end
+            writing::one_event_has_one_effect
+            writing::large_entries_are_refused
+            writing::what_cannot_be_read_back_is_refused
+            writing::trees_are_found
+            leasing::a_claim_is_written_down
+            leasing::a_stale_attempt_is_refused
+            leasing::an_expired_lease_is_in_force_until_it_is_taken
+            leasing::an_expired_lease_passes_on
+            leasing::renewing_counts_from_now
+            leasing::revoking_keeps_the_place
+            leasing::requeueing_gives_the_place_up
+            leasing::a_job_that_is_done_disappears
+            leasing::a_lease_without_its_job_cannot_be_settled
+            leasing::a_run_that_is_over_leaves_the_queue
+            leasing::a_tree_can_be_set_aside
+            claiming::only_the_tree_that_was_asked_for
+            claiming::pushing_twice_is_pushing_once
+            claiming::higher_priority_goes_first
+            claiming::waking_moves_parked_jobs_only
+            claiming::a_parked_job_wakes_when_its_time_comes
+            claiming::parking_and_waking_never_miss_each_other
+            claiming::a_dropped_claim_loses_no_job
+            limits::one_key_one_lease
+            limits::a_key_is_first_come_first_served
+            limits::a_parked_job_holds_nothing
+            limits::a_tree_has_a_limit
+            limits::siblings_have_a_limit
+            notice::changes_are_noticed
+            notice::a_claim_waits_for_a_job
+            notice::a_claim_waits_for_time_to_pass
+            notice::other_stores_are_noticed
+            sharing::concurrent_writers_lose_nothing
+            sharing::concurrent_claimers_never_overlap
+            sharing::one_of_many_creates_a_run
+        }
+    };
+    (@cases $fixture:expr; $($module:ident :: $case:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let fixture = ::std::sync::Arc::new($fixture);
+            let world = $crate::conformance::World::new(fixture).await;
+            $crate::conformance::$module::$case(&world).await;
+        }
+    )*};
+}

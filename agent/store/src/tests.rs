@@ -1,0 +1,41 @@
+//! The suite on SQLite, and what only SQLite has: a file.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use tako_engine::port::Clock;
+
+use crate::conformance::{Fixture, LEASE_PERIOD, Store};
+use crate::{Options, SqliteStore};
+
+struct InDirectory(tempfile::TempDir);
+
+impl InDirectory {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+#[async_trait]
+impl Fixture for InDirectory {
+    async fn connect(&self, clock: Arc<dyn Clock>) -> Store {
+        let options = Options { clock, lease_period: LEASE_PERIOD };
+        let store = Arc::new(SqliteStore::open(&self.0.path().join("tako.db"), options).unwrap());
+        Store { journal: store.clone(), queue: store }
+    }
+}
+
+crate::conformance_tests!(InDirectory::new());
+
+mod durability;
+mod file;
+mod model;
+mod plan;
+mod speed;
+
+/// A store in `directory` with the usual options and a clock that stands still.
+fn open(directory: &std::path::Path) -> Result<SqliteStore, crate::OpenError> {
+    let clock: Arc<dyn Clock> = Arc::new(crate::conformance::ManualClock::default());
+    SqliteStore::open(&directory.join("tako.db"), Options::new(clock))
+}

@@ -1,0 +1,236 @@
+//! `tako exec`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use tako_engine::cancel::cancel;
+use tako_engine::driver::Driver;
+use tako_engine::port::Origin;
+use tako_engine::ports::Settings;
+use tako_engine::submit::{self, Request, Submission, SubmitError};
+use tako_schemas::id::{RepoRef, RunId};
+use tako_schemas::journal::Outcome;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::Global;
+use crate::error::{CliError, Code};
+use crate::home::Home;
+use crate::janitor;
+use crate::render::{self, Announcement, excerpt};
+use crate::wiring::{self, Machine};
+use crate::worker::Worker;
+
+/// Run a workflow on this machine, and the workflows of the repositories that subscribe to its events
+#[derive(clap::Args, Debug)]
+pub(crate) struct ExecArgs {
+    /// The workflow
+    workflow: String,
+
+    /// The repository, from the set; with --root, the name of the repository there
+    #[arg(long, value_name = "OWNER/REPO[:BRANCH]")]
+    repo: Option<RepoRef>,
+
+    /// An input of the workflow; also --inputs.NAME=VALUE
+    #[arg(long = "inputs", visible_alias = "input", value_name = "NAME=VALUE", value_parser = input)]
+    inputs: Vec<(String, String)>,
+
+    /// How many repositories may execute steps at one moment
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    max_concurrent_repos: u32,
+
+    /// What to print: text for people, or the journal as JSON Lines
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    output: Output,
+}
+
+/// What `exec` prints on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// Journal entries as JSON Lines
+    Json,
+}
+
+fn input(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// The repository that `--repo` and `--root` mean together.
+pub(crate) fn origin(repo: Option<&RepoRef>, global: &Global) -> Result<Origin, CliError> {
+    match (&global.root, repo) {
+        (None, Some(repo)) => Ok(Origin::Set(repo.clone())),
+        (Some(root), name) => Ok(Origin::Local { path: root.clone(), name: name.cloned() }),
+        (None, None) => Ok(Origin::Local { path: enclosing()?, name: None }),
+    }
+}
+
+/// The directory at or above the current one that is a repository or holds a `tako.yml`.
+fn enclosing() -> Result<PathBuf, CliError> {
+    let here = std::env::current_dir().map_err(|error| CliError::io("find the current directory", &error))?;
+    let marks = [".git", "tako.yml", "tako.yaml"];
+    let found = here.ancestors().find(|directory| marks.iter().any(|mark| directory.join(mark).exists()));
+    found.map(PathBuf::from).ok_or_else(|| {
+        CliError::usage(format!("{} is in no repository", here.display()))
+            .hint("go into one, or name one with --root DIR or --repo OWNER/REPO")
+    })
+}
+
+pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, CliError> {
+    let origin = origin(args.repo.as_ref(), global)?;
+    let home = Home::locate(global)?;
+    home.create()?;
+    let config = home.config()?;
+    let settings = Settings {
+        cancel_grace: config.cancel_grace,
+        base_env: inherited_env(),
+        max_concurrent_repos: args.max_concurrent_repos,
+        max_depth: config.max_depth,
+    };
+    let owner = tako_runtime::this_owner(format!("exec-{}", uuid::Uuid::new_v4()))
+        .map_err(|error| CliError::io("identify this process", &error))?;
+
+    let display = render::exec_display(args.output, global);
+    let machine = wiring::machine(&home, &config, Arc::clone(&display).observer())?;
+    let journal = machine.ports.journal.as_ref();
+    for root in
+        janitor::set_dead_trees_aside(journal, machine.queue.as_ref(), machine.ports.runtime.as_ref()).await?
+    {
+        tracing::info!(run = %root, "an interrupted run was set aside");
+    }
+
+    let inputs: IndexMap<String, String> = args.inputs.into_iter().collect();
+    let request = Request { origin, workflow: args.workflow, inputs, led_by: Some(owner.clone()) };
+    let submission = submit::prepare(&machine.ports, &settings, request).await.map_err(refused)?;
+    warn(&submission, global);
+    display.announce(&Announcement::of(&submission.created));
+    let root = submit::submit(&machine.ports, submission).await?;
+
+    let worker = Worker { driver: machine.driver(settings), queue: Arc::clone(&machine.queue), owner };
+    let outcome = lead(&worker, &root).await;
+    let report = render::report::of(journal, &root, &home.logs()).await?;
+    display.conclude(&report);
+    let outcome = outcome?;
+    shut_down(worker, machine);
+    Ok(match outcome {
+        Outcome::Success => ExitCode::SUCCESS,
+        Outcome::Failure => Code::Failed.into(),
+        Outcome::Error => Code::Surroundings.into(),
+        Outcome::TimedOut => Code::TimedOut.into(),
+        Outcome::Cancelled => Code::Cancelled.into(),
+    })
+}
+
+/// Leads the tree; the first SIGINT or SIGTERM cancels it, the second kills what runs.
+async fn lead(worker: &Worker, root: &RunId) -> Result<Outcome, CliError> {
+    let listen = |kind| signal(kind).map_err(|error| CliError::io("listen for signals", &error));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let kill = CancellationToken::new();
+    let mut work = std::pin::pin!(worker.lead_tree(root, &kill));
+    let by = tokio::select! {
+        outcome = &mut work => return Ok(outcome?),
+        by = told(&mut interrupt, &mut terminate) => by,
+    };
+    // The tree must go on being led while it is told to stop: its steps are what is told.
+    let stop = async { cancel(worker.driver.ports(), root, by).await };
+    let (stopped, finished) = tokio::select! {
+        outcome = &mut work => (Ok(0), Some(outcome)),
+        stopped = stop => (stopped, None),
+    };
+    stopped?;
+    if let Some(outcome) = finished {
+        return Ok(outcome?);
+    }
+    tokio::select! {
+        outcome = &mut work => return Ok(outcome?),
+        _ = told(&mut interrupt, &mut terminate) => kill.cancel(),
+    }
+    Ok(work.await?)
+}
+
+async fn told(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = interrupt.recv() => "Ctrl-C",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+/// Lets the store write what it still holds before the process ends.
+fn shut_down(worker: Worker, machine: Machine) {
+    let driver: Arc<Driver> = worker.driver;
+    drop(driver);
+    drop(worker.queue);
+    drop(machine);
+}
+
+/// The caller's environment, without what Tako sets itself.
+fn inherited_env() -> Vec<(String, String)> {
+    // What is not UTF-8 cannot stand in a template; steps do without it.
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !name.starts_with("TAKO_"))
+        .collect()
+}
+
+fn warn(submission: &Submission, global: &Global) {
+    if global.quiet {
+        return;
+    }
+    let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let mut text = excerpt::all(&submission.file, &submission.warnings, color);
+    for note in &submission.notes {
+        text.push_str(&format!("warning: {note}\n"));
+    }
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+}
+
+/// What kept the run from beginning, as the user sees it. Nothing has run.
+fn refused(error: SubmitError) -> CliError {
+    match error {
+        SubmitError::Repo(error) => error.into(),
+        SubmitError::Journal(error) => error.into(),
+        SubmitError::Cycle(tako_engine::cycle::CycleError::Repo(error)) => error.into(),
+        SubmitError::Cycle(error) => CliError::usage(error.to_string())
+            .reason("every event of the chain starts the next run, so it would never end")
+            .hint("give one of the subscriptions a filter, or remove it"),
+        SubmitError::Manifest { file, diagnostics } => {
+            let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+            let count = diagnostics.iter().filter(|found| found.is_error()).count();
+            CliError::usage(format!("{} cannot be run", file.name()))
+                .reason(if count == 1 { "1 error".to_owned() } else { format!("{count} errors") })
+                .excerpts(excerpt::all(&file, &diagnostics, color))
+        }
+        SubmitError::UnknownWorkflow { name, file, known } => {
+            let near = tako_schemas::suggest::closest(&name, known.iter().map(String::as_str));
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let shown = CliError::usage(format!("there is no workflow `{name}` in {file}"))
+                .detail(format!("its workflows: {known}"));
+            match near {
+                Some(near) => shown.hint(format!("did you mean `{near}`?")),
+                None => shown,
+            }
+        }
+        SubmitError::Inputs { workflow, errors, declared } => {
+            let mut shown = CliError::usage(format!("the inputs of workflow `{workflow}` do not fit"));
+            for error in &errors {
+                shown = shown.detail(error.to_string());
+            }
+            let hint =
+                match (errors.iter().find_map(tako_schemas::input::InputError::hint), declared.is_empty()) {
+                    (Some(hint), _) => hint,
+                    (None, true) => "the workflow declares no inputs".to_owned(),
+                    (None, false) => {
+                        format!("give them as --inputs.NAME=VALUE; declared are {}", declared.join(", "))
+                    }
+                };
+            shown.hint(hint)
+        }
+    }
+}

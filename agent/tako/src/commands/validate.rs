@@ -1,0 +1,82 @@
+//! `tako validate`
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tako_engine::check;
+use tako_engine::port::RepoSource;
+use tako_schemas::diagnostic::{Severity, SourceFile};
+use tako_schemas::id::RepoRef;
+use tako_steps::Registry;
+
+use super::exec::origin;
+use crate::cli::Global;
+use crate::error::{CliError, Code};
+use crate::home::Home;
+use crate::render::excerpt;
+use crate::wiring;
+
+/// Check that a tako.yml can be run, without running it
+#[derive(clap::Args, Debug)]
+pub(crate) struct ValidateArgs {
+    /// A file to check [default: tako.yml of the repository]
+    file: Option<PathBuf>,
+
+    /// Check the tako.yml of this repository of the set
+    #[arg(long, value_name = "OWNER/REPO[:BRANCH]", conflicts_with = "file")]
+    repo: Option<RepoRef>,
+
+    /// Treat warnings as errors
+    #[arg(long)]
+    strict: bool,
+}
+
+pub(crate) async fn validate(
+    args: &ValidateArgs,
+    global: &Global,
+    out: &mut dyn Write,
+) -> Result<ExitCode, CliError> {
+    let file = source(args, global).await?;
+    let checked = check::load(&file, &Registry);
+    let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let shown = excerpt::all(&file, &checked.diagnostics, color);
+    let count = |severity| checked.diagnostics.iter().filter(|found| found.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if errors > 0 || (args.strict && warnings > 0) {
+        return Err(CliError::new(Code::Usage, format!("{} is not valid", file.name()))
+            .reason(format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")))
+            .excerpts(shown));
+    }
+    if !global.quiet {
+        let _ = std::io::stderr().write_all(shown.as_bytes());
+    }
+    let workflows = checked.manifest.map_or(0, |manifest| manifest.workflows.len());
+    super::written(writeln!(
+        out,
+        "{} is valid: {}, {}",
+        file.name(),
+        plural(workflows, "workflow"),
+        plural(warnings, "warning")
+    ))
+}
+
+async fn source(args: &ValidateArgs, global: &Global) -> Result<SourceFile, CliError> {
+    if let Some(path) = &args.file {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path)
+            .map_err(|error| CliError::io(format!("read {name}"), &error).code(Code::Usage))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            CliError::usage(format!("{name} is not UTF-8")).reason(format!("byte {at} begins no character"))
+        })?;
+        return Ok(SourceFile::new(name, text));
+    }
+    let home = Home::locate(global)?;
+    let repos = wiring::repos(&home, &home.config()?);
+    Ok(repos.open(&origin(args.repo.as_ref(), global)?).await?.manifest)
+}
+
+fn plural(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}

@@ -1,0 +1,116 @@
+//! TAKO_HOME: where everything of Tako's lies on this machine.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tako_schemas::config::Config;
+
+use crate::cli::Global;
+use crate::error::CliError;
+
+/// The directories of one TAKO_HOME.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    root: PathBuf,
+    cache: PathBuf,
+}
+
+impl Home {
+    /// The home that the options name. Touches nothing.
+    pub(crate) fn locate(global: &Global) -> Result<Self, CliError> {
+        let root = match &global.home {
+            Some(home) if home.as_os_str().is_empty() => {
+                return Err(CliError::usage("TAKO_HOME is empty").hint("unset it, or name a directory"));
+            }
+            Some(home) => absolute(home)?,
+            None => match std::env::home_dir().filter(|home| !home.as_os_str().is_empty()) {
+                Some(home) => home.join(".tako"),
+                None => {
+                    return Err(CliError::usage("there is no home directory to keep ~/.tako in")
+                        .hint("name a directory with --home or TAKO_HOME"));
+                }
+            },
+        };
+        let cache = global.cache_dir.as_deref().map_or_else(|| Ok(root.join("cache")), absolute)?;
+        Ok(Self { root, cache })
+    }
+
+    /// Creates what is missing, readable by nobody else.
+    pub(crate) fn create(&self) -> Result<(), CliError> {
+        for directory in [&self.root, &self.cache, &self.repos(), &self.workspaces(), &self.logs()] {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)
+                .map_err(|error| CliError::io(format!("create {}", directory.display()), &error))?;
+        }
+        self.refuse_strangers()
+    }
+
+    /// Journals and logs in a directory that others may write to could be forged.
+    fn refuse_strangers(&self) -> Result<(), CliError> {
+        let shown = self.root.display();
+        let meta =
+            fs::metadata(&self.root).map_err(|error| CliError::io(format!("look at {shown}"), &error))?;
+        let own = nix::unistd::Uid::effective();
+        if meta.uid() != own.as_raw() && !own.is_root() {
+            return Err(CliError::usage(format!("{shown} belongs to somebody else"))
+                .hint("name a directory of your own with --home or TAKO_HOME"));
+        }
+        if meta.permissions().mode() & 0o022 != 0 {
+            return Err(CliError::usage(format!("{shown} can be written by others"))
+                .hint(format!("chmod 700 {shown}")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.root.join("tako.db")
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    pub(crate) fn repos(&self) -> PathBuf {
+        self.cache.join("repos")
+    }
+
+    pub(crate) fn workspaces(&self) -> PathBuf {
+        self.root.join("workspaces")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// `config.toml`, or its defaults where there is none.
+    pub(crate) fn config(&self) -> Result<Config, CliError> {
+        let path = self.root.join("config.toml");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
+            Err(error) => return Err(CliError::io(format!("read {}", path.display()), &error)),
+        };
+        toml::from_str(&text).map_err(|error| {
+            let place = error.span().map(|span| {
+                let before = &text[..span.start.min(text.len())];
+                let line = before.matches('\n').count() + 1;
+                let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+                format!(":{line}:{column}")
+            });
+            CliError::usage(format!("{}{} is not usable", path.display(), place.unwrap_or_default()))
+                .reason(error.message().to_owned())
+        })
+    }
+}
+
+fn absolute(path: impl AsRef<Path>) -> Result<PathBuf, CliError> {
+    let path = path.as_ref();
+    std::path::absolute(path).map_err(|error| CliError::io(format!("find {}", path.display()), &error))
+}

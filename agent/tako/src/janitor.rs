@@ -1,0 +1,58 @@
+//! Ends what dead Tako processes left behind.
+
+use tako_engine::driver::DriveError;
+use tako_engine::port::{Journal, Queue, Runtime};
+use tako_runtime::{Liveness, is_alive};
+use tako_schemas::id::RunId;
+use tako_schemas::journal::{Entry, Owner, RunState, StepState};
+
+/// The process that leads the tree of `root`, as its journal says.
+fn leader(state: &RunState) -> Option<&Owner> {
+    state.created.led_by.as_ref()
+}
+
+/// Why nobody leads the tree any more, if that is so.
+pub(crate) fn lost_leader(root: &RunState) -> Option<String> {
+    let leader = leader(root)?;
+    (root.ended().is_none() && is_alive(leader) == Liveness::Dead)
+        .then(|| format!("the tako process that led it (pid {}) is gone", leader.process.pid))
+}
+
+/// Sets every tree aside whose leading process is dead: kills what its steps left running, writes down that it
+/// was interrupted, and frees its locks. Returns the roots of these trees.
+///
+/// # Errors
+///
+/// When a journal cannot be read or written.
+pub(crate) async fn set_dead_trees_aside(
+    journal: &dyn Journal,
+    queue: &dyn Queue,
+    runtime: &dyn Runtime,
+) -> Result<Vec<RunId>, DriveError> {
+    let mut aside = Vec::new();
+    for root in queue.unfinished_trees().await? {
+        let Some(state) = fold(journal, &root).await? else { continue };
+        let Some(reason) = lost_leader(&state) else { continue };
+        for member in journal.tree(&root).await? {
+            let Some(state) = fold(journal, &member.run).await? else { continue };
+            for step in state.steps.values() {
+                if let StepState::Running { process: Some(process), .. } = step
+                    && let Err(error) = runtime.reap(*process).await
+                {
+                    let run = &member.run;
+                    tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot end a lost step");
+                }
+            }
+        }
+        if queue.set_aside(&root, &reason).await? {
+            aside.push(root);
+        }
+    }
+    Ok(aside)
+}
+
+async fn fold(journal: &dyn Journal, run: &RunId) -> Result<Option<RunState>, DriveError> {
+    let entries = journal.read(run, 0).await?;
+    debug_assert!(entries.first().is_none_or(|first| matches!(first.entry, Entry::Created(_))));
+    RunState::replay(&entries).map_err(|source| DriveError::Damaged { run: run.clone(), source })
+}

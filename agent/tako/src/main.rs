@@ -1,0 +1,38 @@
+//! `tako`: the command line of Tako.
+
+mod cli;
+mod clock;
+mod commands;
+mod error;
+mod home;
+mod janitor;
+mod render;
+mod wiring;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = match cli::with_input_flags(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => return error.print(anstream::ColorChoice::Auto),
+    };
+    let cli = match cli::Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; what else clap says is a wrong use.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let color = cli.global.color_choice();
+    color.write_global();
+    cli.global.start_tracing();
+    match commands::run(cli) {
+        Ok(code) => code,
+        Err(error) => error.print(color),
+    }
+}

@@ -1,0 +1,106 @@
+//! Claims jobs and has the driver lead them, several at once, each under a lease that is kept alive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tako_engine::driver::{DriveError, Driver, Left};
+use tako_engine::port::{ClaimRequest, Lease, Queue, QueueError};
+use tako_schemas::id::RunId;
+use tako_schemas::journal::{Outcome, Owner};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long one claim waits before the worker looks up.
+const CLAIM_WAIT: Duration = Duration::from_secs(5);
+
+/// Leads runs in the name of one owner.
+pub(crate) struct Worker {
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) owner: Owner,
+}
+
+/// A run was left, for better or worse.
+struct Report {
+    run: RunId,
+    left: Result<Left, DriveError>,
+}
+
+impl Worker {
+    /// Leads the whole tree of `root` until the root is over. `kill` kills what runs.
+    ///
+    /// # Errors
+    ///
+    /// When the journal or the queue does not work; everything that ran is killed then.
+    pub(crate) async fn lead_tree(
+        &self,
+        root: &RunId,
+        kill: &CancellationToken,
+    ) -> Result<Outcome, DriveError> {
+        let request = ClaimRequest { owner: self.owner.clone(), root: Some(root.clone()) };
+        let mut runs: JoinSet<Report> = JoinSet::new();
+        let mut trouble = None;
+        loop {
+            tokio::select! {
+                Some(report) = runs.join_next(), if !runs.is_empty() => match report {
+                    Ok(Report { run, left: Ok(Left::Finished(outcome)) }) if run == *root => return Ok(outcome),
+                    Ok(Report { left: Ok(_), .. }) => {}
+                    Ok(Report { run, left: Err(error) }) => {
+                        tracing::error!(%run, error = &error as &dyn std::error::Error, "the run cannot go on");
+                        kill.cancel();
+                        trouble.get_or_insert(error);
+                    }
+                    Err(panic) => {
+                        tracing::error!(%panic, "a run's task is lost");
+                        kill.cancel();
+                        trouble.get_or_insert_with(|| DriveError::Unknown { run: root.clone() });
+                    }
+                },
+                claimed = self.queue.claim(&request, CLAIM_WAIT), if trouble.is_none() => match claimed {
+                    Ok(Some(lease)) => {
+                        runs.spawn(lead(Arc::clone(&self.driver), Arc::clone(&self.queue), lease, kill.clone()));
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        kill.cancel();
+                        trouble = Some(error.into());
+                    }
+                },
+            }
+            if runs.is_empty()
+                && let Some(error) = trouble.take()
+            {
+                return Err(error);
+            }
+        }
+    }
+}
+
+async fn lead(driver: Arc<Driver>, queue: Arc<dyn Queue>, lease: Lease, kill: CancellationToken) -> Report {
+    let run = lease.run.clone();
+    let kill = kill.child_token();
+    let alive = tokio::spawn(keep_alive(queue, lease.clone(), kill.clone()));
+    let left = driver.drive(lease, &kill).await;
+    alive.abort();
+    Report { run, left }
+}
+
+/// Renews a lease three times a period. When that fails for so long that the lease is about to expire, what runs
+/// under it is killed: somebody else may take it over.
+async fn keep_alive(queue: Arc<dyn Queue>, lease: Lease, kill: CancellationToken) {
+    let period = queue.lease_period();
+    let mut renewed = tokio::time::Instant::now();
+    loop {
+        tokio::time::sleep(period / 3).await;
+        match queue.renew(&lease).await {
+            Ok(()) => renewed = tokio::time::Instant::now(),
+            Err(QueueError::LeaseLost { .. }) => return kill.cancel(),
+            Err(error) => {
+                tracing::warn!(run = %lease.run, error = &error as &dyn std::error::Error, "cannot renew the lease");
+                if renewed.elapsed() > period * 4 / 5 {
+                    return kill.cancel();
+                }
+            }
+        }
+    }
+}

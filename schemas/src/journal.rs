@@ -1,0 +1,13 @@
+//! The journal: an append-only list of facts about a run, and the state they add up to.
+//!
+//! The journal is the only truth about a run. [`Entry`] is a fact, [`Recorded`] is a fact with its number and
+//! time, [`RunState`] is the fold of all of them.
+
+mod entry;
+mod state;
+
+pub use entry::{
+    Ancestor, Created, Decision, Entry, EnvChanges, Outcome, Owner, ParentLink, Process, Recorded,
+    StepHeader, StepResult, Trigger, Verdict, Wait,
+};
+pub use state::{Child, Ended, InvalidEntry, Phase, RunState, StepState, WaitingStep};

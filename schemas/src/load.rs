@@ -1,0 +1,128 @@
+//! From `tako.yml` to the model, with all problems at once.
+//!
+//! Reading never stops at a problem: what cannot be read is left out, the problem is noted, and reading goes on.
+//! A file with an error has no [`Manifest`]; warnings, such as unknown keys, come along with one.
+
+mod fields;
+mod input;
+mod lists;
+mod manifest;
+mod param;
+mod produces;
+mod references;
+mod scalar;
+mod step;
+mod subscription;
+#[cfg(test)]
+pub(crate) mod tests;
+mod trigger;
+mod workflow;
+
+use crate::code;
+use crate::diagnostic::{Diagnostic, SourceFile, Span};
+use crate::tree::{self, Content, Item, Kind};
+use crate::workflow::Manifest;
+
+/// After that many problems a file gets no further ones.
+const MAX_DIAGNOSTICS: usize = 200;
+
+/// What became of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// What it says; present exactly when no diagnostic is an error.
+    pub manifest: Option<Manifest>,
+    /// What is wrong with it, in file order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads a `tako.yml`.
+#[must_use]
+pub fn load(file: &SourceFile) -> Loaded {
+    let parsed = tree::parse(file);
+    let broken = parsed.root.is_none() && !parsed.diagnostics.is_empty();
+    let mut loader = Loader { diagnostics: parsed.diagnostics, ids: Vec::new(), patterns: 0 };
+    let manifest = match &parsed.root {
+        Some(root) if !root.is_null() => loader.manifest(root),
+        _ if broken => Manifest::default(),
+        _ => {
+            let problem = Diagnostic::error(code::EMPTY, "the file is empty", Span::default());
+            loader.report(
+                problem.with_hint("begin with `version: 0.1.0`; `tako init` writes a commented example"),
+            );
+            Manifest::default()
+        }
+    };
+    let mut diagnostics = loader.diagnostics;
+    let failed = diagnostics.iter().any(Diagnostic::is_error);
+    diagnostics.sort_by(|a, b| (a.span.start, a.code, &a.message).cmp(&(b.span.start, b.code, &b.message)));
+    // A node that several aliases use is read several times, but each of its problems is one.
+    diagnostics.dedup();
+    Loaded { manifest: (!failed).then_some(manifest), diagnostics }
+}
+
+/// Collects problems while a tree is read.
+struct Loader {
+    diagnostics: Vec<Diagnostic>,
+    /// The step ids of the workflow that is being read.
+    ids: Vec<step::SeenId>,
+    /// How many patterns were compiled.
+    patterns: usize,
+}
+
+impl Loader {
+    fn report(&mut self, problem: Diagnostic) {
+        // Whether there is an error decides whether there is a manifest, so the first one always counts.
+        let first_error = problem.is_error() && !self.diagnostics.iter().any(Diagnostic::is_error);
+        if self.diagnostics.len() < MAX_DIAGNOSTICS || first_error {
+            self.diagnostics.push(problem);
+        }
+    }
+
+    fn error(&mut self, code: &'static str, message: impl Into<String>, span: Span, hint: impl Into<String>) {
+        self.report(Diagnostic::error(code, message, span).with_hint(hint));
+    }
+
+    fn warn(&mut self, code: &'static str, message: impl Into<String>, span: Span, hint: impl Into<String>) {
+        self.report(Diagnostic::warning(code, message, span).with_hint(hint));
+    }
+
+    fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MAX_DIAGNOSTICS
+    }
+
+    /// The item is not what belongs here.
+    fn mismatch(&mut self, expected: &str, item: &Item) {
+        let message = format!("expected {expected}, found {}", described(item));
+        self.report(Diagnostic::error(code::WRONG_TYPE, message, item.head()));
+    }
+}
+
+/// What an item is, in a message.
+fn described(item: &Item) -> String {
+    match item.content() {
+        Content::Sequence(_) => "a list".to_owned(),
+        Content::Mapping(_) => "a mapping".to_owned(),
+        Content::Scalar(scalar) => match scalar.kind() {
+            Kind::Null => "nothing".to_owned(),
+            Kind::Bool(value) => format!("`{value}`"),
+            Kind::Number => format!("the number `{}`", shown(scalar.text.as_str())),
+            Kind::Text => format!("the text `{}`", shown(scalar.text.as_str())),
+        },
+    }
+}
+
+/// A text of the file in a message: on one line, and as long as a reader can use.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).flat_map(escaped).collect();
+    if text.chars().nth(60).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn escaped(c: char) -> impl Iterator<Item = char> {
+    // Quotes read better as they are.
+    let plain = matches!(c, '"' | '\'' | '\\');
+    let escaped = (!plain).then(|| c.escape_debug());
+    plain.then_some(c).into_iter().chain(escaped.into_iter().flatten())
+}

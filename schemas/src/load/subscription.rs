@@ -1,0 +1,50 @@
+//! Reading `subscriptions`.
+
+use super::{Loader, shown};
+use crate::code;
+use crate::fields::SUBSCRIPTION;
+use crate::id::ParseIdError;
+use crate::name::Name;
+use crate::subscription::{ArtifactRef, Subscription};
+use crate::tree::Item;
+
+impl Loader {
+    pub(super) fn subscription(&mut self, item: &Item) -> Option<Subscription> {
+        let fields = self.fields(item, &SUBSCRIPTION)?;
+        let artifact = fields.read(self, "artifact", Self::artifact_ref);
+        let events = fields.read(self, "events", |loader, item| {
+            Some(loader.one_or_many(item, |loader, item| loader.name(item, Name::EventType)))
+        });
+        let schema_version = fields.read(self, "schema_version", Self::range);
+        let filters = fields.read(self, "filters", Self::filled_texts);
+        let workflow = fields.read(self, "workflow", |loader, item| loader.name(item, Name::Workflow));
+        let inputs = fields.read(self, "inputs", |loader, item| {
+            Some(loader.named(item, Name::Input, |loader, entry| loader.text_or_empty(&entry.value)))
+        });
+        let enabled = fields.read(self, "enabled", Self::boolean);
+        // What is missing was reported.
+        Some(Subscription {
+            artifact: artifact?,
+            events: events?,
+            schema_version: schema_version.unwrap_or_default(),
+            filters: filters.unwrap_or_default(),
+            workflow: workflow?,
+            inputs: inputs.unwrap_or_default(),
+            enabled: enabled.unwrap_or(true),
+            span: fields.head(),
+        })
+    }
+
+    fn artifact_ref(&mut self, item: &Item) -> Option<ArtifactRef> {
+        let text = self.text(item)?;
+        match text.as_str().parse() {
+            Ok(artifact) => Some(artifact),
+            Err(ParseIdError { expected, .. }) => {
+                let message = format!("`{}` is not {expected}", shown(text.as_str()));
+                let hint = "name the repository and its artifact; the name `default` stands for any";
+                self.error(code::ARTIFACT_REF, message, text.span(), hint);
+                None
+            }
+        }
+    }
+}

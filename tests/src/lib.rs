@@ -1,0 +1,5 @@
+//! Harnesses of real parts, for the scenarios and benchmarks of Tako.
+
+pub mod binary;
+pub mod git;
+pub mod home;

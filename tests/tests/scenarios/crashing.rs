@@ -1,0 +1,78 @@
+//! `kill -9` of `tako exec`: afterwards the truth is told, and nobody is in the way.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tako_tests::home::Home;
+
+use super::cancelling::{signal, start};
+
+fn processes_with(mark: &str) -> usize {
+    let is_ours = |entry: std::fs::DirEntry| {
+        std::fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
+    };
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().join("cmdline").exists())
+        .map(is_ours)
+        .filter(|ours| *ours)
+        .count()
+}
+
+/// Waits until `holds`, which something outside of this process brings about.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn after_a_crash_status_tells_the_truth_and_a_second_run_is_not_blocked() {
+    let home = Home::new();
+    let mark = format!("31{:07}.5", std::process::id());
+    let text = format!(
+        "version: 1\nworkflows:\n  go:\n    steps:\n      - {{id: first, run: echo done}}\n      - {{id: long, run: 'echo ready; [ -e {}/go-on ] || sleep {mark}'}}\n",
+        home.path().display()
+    );
+    home.add("o/a", &text);
+    let (mut child, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "[o/a long] ready");
+    signal(&child, "KILL");
+    child.wait().unwrap();
+
+    let tree = home.status(None);
+    assert_eq!(tree["state"], "interrupted");
+    assert!(tree["cause"].as_str().unwrap().contains("is gone"), "{tree:#}");
+    let states: Vec<&str> =
+        tree["steps"].as_array().unwrap().iter().map(|step| step["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["success", "interrupted"]);
+
+    std::fs::write(home.path().join("go-on"), "").unwrap();
+    let done = home.tako(&["exec", "go", "--repo=o/a"]).expect(0);
+    assert_ne!(done.run(), tree["run"].as_str().unwrap());
+    eventually("what the dead process left running is ended", || processes_with(&mark) == 0);
+    let first = home.status(tree["run"].as_str());
+    assert_eq!(first["state"], "interrupted", "and it is still told");
+    assert!(Path::new(first["workspace"].as_str().unwrap()).exists(), "its workspace is kept");
+}
+
+#[test]
+fn a_crash_in_a_tree_is_told_for_every_run_of_it() {
+    let home = Home::new();
+    home.add("o/a", "version: 1\nworkflows: {go: {steps: [{uses: tako/fan-out@v1, with: {event_type: built, wait_for_children: true}}]}}\n");
+    home.add(
+        "o/b",
+        "version: 1\nworkflows: {go: {steps: ['echo ready; sleep 60']}}\nsubscriptions: [{artifact: 'o/a:default', events: [built], workflow: go}]\n",
+    );
+    let (mut child, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "[o/b step-1] ready");
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    let tree = home.status(None);
+    assert_eq!(tako_tests::home::states(&tree), ["o/a:main interrupted", "o/b:main interrupted"]);
+    // Somebody else's run of the child's repository goes ahead.
+    home.add("o/c", "version: 1\nworkflows: {go: {steps: [echo fine]}}\n");
+    let _ = home.tako(&["exec", "go", "--repo=o/c"]).expect(0);
+}

@@ -1,0 +1,135 @@
+//! Bad input: a clear error with a place or a hint, the right exit code, and nothing run.
+
+use std::net::TcpListener;
+
+use tako_tests::home::Home;
+
+const GOOD: &str = "version: 1\nworkflows:\n  go:\n    inputs:\n      level: {type: number, required: true}\n      env: {validation: {enum: [prod, dev]}}\n    steps: [touch ran]\n";
+
+#[test]
+fn wrong_use_says_what_where_and_what_to_do() {
+    let home = Home::new();
+    home.add("o/a", GOOD);
+    home.add("o/syntax", "version: 1\nworkflows:\n  go:\n    steps: [\n");
+    home.add("o/both", "version: 1\nworkflows:\n  go:\n    steps:\n      - run: a\n        uses: b\n");
+    home.add("o/template", "version: 1\nworkflows:\n  go:\n    steps:\n      - run: echo {{ .inptus.x }}\n");
+    home.add(
+        "o/cel",
+        "version: 1\nworkflows:\n  go:\n    steps:\n      - run: echo\n        if: inputs.x ==\n",
+    );
+    home.add("o/uses", "version: 1\nworkflows:\n  go:\n    steps:\n      - uses: tako/fan-uot@v1\n");
+    home.add("o/param", "version: 1\nworkflows:\n  go:\n    steps:\n      - uses: tako/fan-out@v1\n        with: {event_typ: built}\n");
+    home.add("o/image", "version: 1\nworkflows:\n  go:\n    steps:\n      - {run: echo, image: alpine}\n");
+    let level = "--inputs.level=1";
+    let cases: &[(&str, &[&str], &[&str])] = &[
+        ("bad YAML", &["exec", "go", "--repo=o/syntax"], &["tako.yml:"]),
+        ("run and uses", &["exec", "go", "--repo=o/both"], &["tako.yml:5:", "`run`", "`uses`"]),
+        ("a mistyped root", &["exec", "go", "--repo=o/template"], &["tako.yml:5:19", "inputs"]),
+        ("bad CEL", &["exec", "go", "--repo=o/cel"], &["tako.yml:6:"]),
+        (
+            "an unknown step",
+            &["exec", "go", "--repo=o/uses"],
+            &["tako.yml:5:", "did you mean `tako/fan-out@v1`?"],
+        ),
+        ("an unknown parameter", &["exec", "go", "--repo=o/param"], &["tako.yml:6:", "event_type"]),
+        ("an image", &["exec", "go", "--repo=o/image"], &["tako.yml:5:", "image"]),
+        (
+            "an unknown workflow",
+            &["exec", "goo", "--repo=o/a", level],
+            &["no workflow `goo`", "did you mean `go`?"],
+        ),
+        ("a missing input", &["exec", "go", "--repo=o/a"], &["level", "--inputs.NAME=VALUE"]),
+        (
+            "an input of the wrong type",
+            &["exec", "go", "--repo=o/a", "--inputs.level=high"],
+            &["level", "number", "high"],
+        ),
+        (
+            "an input outside its enum",
+            &["exec", "go", "--repo=o/a", level, "--inputs.env=stage"],
+            &["prod", "dev"],
+        ),
+        ("an unknown input", &["exec", "go", "--repo=o/a", level, "--inputs.evn=dev"], &["evn", "`env`"]),
+        ("an input without =", &["exec", "go", "--repo=o/a", "--input", "level"], &["NAME=VALUE"]),
+        (
+            "a missing repository",
+            &["exec", "go", "--repo=o/none"],
+            &["o/none is not in the cache", "[clone]"],
+        ),
+        (
+            "a repository that climbs",
+            &["exec", "go", "--repo", "../..:x"],
+            &["../..:x", "owner/repo[:branch]"],
+        ),
+        ("a repository that is a flag", &["exec", "go", "--repo=-o/a"], &["owner/repo[:branch]"]),
+        ("an unknown flag", &["exec", "go", "--rep=o/a"], &["--repo"]),
+        ("no slots", &["exec", "go", "--repo=o/a", "--max-concurrent-repos=0"], &["1.."]),
+        ("a run that is no id", &["status", "../../etc/passwd"], &["exec-YYYYMMDD-HHMMSS-xxxxxxxx"]),
+        ("a run that does not exist", &["status", "exec-20260101-000000-00000000"], &["there"]),
+        ("a directory that is no repository", &["exec", "go", "--root", "/proc"], &["/proc"]),
+    ];
+    for (name, arguments, parts) in cases {
+        let refused = home.tako(arguments);
+        assert_eq!(refused.code, Some(2), "{name}: {refused:?}");
+        for part in *parts {
+            assert!(refused.stderr.contains(part), "{name}: no {part:?} in\n{}", refused.stderr);
+        }
+        assert!(!refused.stderr.contains("panicked"), "{name}");
+    }
+    assert!(home.tako(&["status"]).expect(2).stderr.contains("there are no runs"), "nothing was begun");
+    assert_eq!(std::fs::read_dir(home.path().join("workspaces")).unwrap().count(), 0);
+}
+
+#[test]
+fn all_problems_of_a_file_are_reported_at_once() {
+    let home = Home::new();
+    home.add("o/a", "workflows:\n  go:\n    timeout: soon\n    steps:\n      - {run: a, uses: b}\n      - run: echo {{ nope(1) }}\n");
+    let refused = home.tako(&["validate", "--repo=o/a"]).expect(2);
+    let codes = refused.stderr.matches("error[TK").count();
+    assert!(codes >= 3, "{}", refused.stderr);
+}
+
+#[test]
+fn a_failed_fetch_is_the_surroundings_fault() {
+    let home = Home::new();
+    // A port on which nobody listens any more.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config =
+        format!("[clone]\nurl = \"http://127.0.0.1:{port}/{{owner}}/{{repo}}.git\"\ntimeout_secs = 2\n");
+    std::fs::write(home.path().join("config.toml"), config).unwrap();
+    let refused = home.tako(&["exec", "go", "--repo=o/a"]).expect(3);
+    assert!(refused.stderr.contains("repository o/a is not in the cache"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("Reason:"), "{}", refused.stderr);
+    assert!(!home.path().join("cache/repos/o").exists(), "nothing half-written is left");
+}
+
+#[test]
+fn a_configuration_with_an_unknown_key_is_refused_with_its_place() {
+    let home = Home::new();
+    home.add("o/a", GOOD);
+    std::fs::write(home.path().join("config.toml"), "max_depth = 3\n[clone]\nurll = \"x\"\n").unwrap();
+    let refused = home.tako(&["exec", "go", "--repo=o/a", "--inputs.level=1"]).expect(2);
+    assert!(refused.stderr.contains("config.toml:3:1"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_home_that_others_can_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    home.add("o/a", GOOD);
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = home.tako(&["exec", "go", "--repo=o/a", "--inputs.level=1"]).expect(2);
+    assert!(refused.stderr.contains("can be written by others"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_database_of_something_else_is_refused_and_left_alone() {
+    let home = Home::new();
+    home.add("o/a", GOOD);
+    let database = home.path().join("tako.db");
+    std::fs::write(&database, "not a database at all, but somebody's notes".repeat(40)).unwrap();
+    let before = std::fs::read(&database).unwrap();
+    let refused = home.tako(&["exec", "go", "--repo=o/a", "--inputs.level=1"]).expect(3);
+    assert!(refused.stderr.contains("tako.db"), "{}", refused.stderr);
+    assert_eq!(std::fs::read(&database).unwrap(), before);
+}
