@@ -32,6 +32,8 @@ pub struct CloneConfig {
     pub url: Option<String>,
     /// URLs of the repositories of single owners, by owner; they win over `url`.
     pub owners: BTreeMap<String, String>,
+    /// Never clone anything.
+    pub offline: bool,
     /// Seconds within which a clone must be done.
     #[serde(rename = "timeout_secs", with = "seconds")]
     pub timeout: Duration,
@@ -39,7 +41,7 @@ pub struct CloneConfig {
 
 impl Default for CloneConfig {
     fn default() -> Self {
-        Self { url: None, owners: BTreeMap::new(), timeout: Duration::from_secs(30) }
+        Self { url: None, owners: BTreeMap::new(), offline: false, timeout: Duration::from_secs(30) }
     }
 }
 

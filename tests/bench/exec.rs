@@ -3,6 +3,12 @@
 //! `tests/bench/run` prints ratios; absolute times depend on the machine. Only the release
 //! binary is measured.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and fails where it cannot go on"
+)]
+
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -136,7 +136,6 @@ impl Finished {
     /// # Panics
     ///
     /// If it is another one.
-    #[must_use]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self

@@ -12,7 +12,7 @@ use crate::context;
 use crate::fault::Fault;
 use crate::port::{Captured, Exit, ExitStatus};
 use crate::render::Source;
-use crate::stepfiles::{check_env_name, parse_assignments, parse_paths};
+use crate::stepfiles::{check_env_name, is_output_name, parse_assignments, parse_paths};
 
 /// Which streams the step's outputs are taken from.
 #[must_use]
@@ -22,7 +22,6 @@ pub(crate) fn captures(step: &Step) -> Captured<bool> {
 }
 
 /// The outcome that an exit status stands for, and the cause where it is none of success.
-#[must_use]
 pub(crate) fn outcome(status: ExitStatus) -> Result<(), Fault> {
     match status {
         ExitStatus::Code(0) => Ok(()),
@@ -101,6 +100,9 @@ pub(crate) fn harvest(
     let changes = env_changes(exit)?;
     let written = parse_assignments(&exit.files.output)
         .map_err(|error| Fault::failure(format!("$TAKO_OUTPUT: {error}")))?;
+    if let Some(name) = written.keys().find(|name| !is_output_name(name)) {
+        return Err(Fault::failure(format!("$TAKO_OUTPUT: `{name}` is no name of an output")));
+    }
     let mut outputs: Map<String, Value> =
         written.into_iter().map(|(name, text)| (name, Value::from(text))).collect();
 

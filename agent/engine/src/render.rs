@@ -98,6 +98,8 @@ impl Source<'_> {
     }
 
     /// The step's environment; leaves it in `scope` as `env`, where the step's own templates see it.
+    ///
+    /// Values are rendered in order, defaults first, so that each can build on those before it.
     fn step_env(
         self,
         planned: &PlannedStep,
@@ -105,17 +107,18 @@ impl Source<'_> {
     ) -> Result<IndexMap<String, String>, Fault> {
         let changes = self.state.env_changes();
         let vars: Vec<(String, String)> = changes.vars.into_iter().collect();
-        let before = context::join_env(&[self.base_env, &vars], &changes.path);
-        scope.insert("env".to_owned(), as_object(&before));
-        let context = Context::new(Value::Object(scope.clone()));
-        let mut own = Vec::with_capacity(planned.step.env.len());
+        let mut env = context::join_env(&[self.base_env, &vars], &changes.path);
         for (name, value) in &planned.step.env {
-            own.push((name.clone(), self.text(value, &context)?));
+            let value = if value.as_str().contains("{{") {
+                scope.insert("env".to_owned(), as_object(&env));
+                self.text(value, &Context::new(Value::Object(scope.clone())))?
+            } else {
+                value.as_str().to_owned()
+            };
+            env.insert(name.clone(), value);
         }
         let workspace = self.state.workspace.as_deref().unwrap_or_default();
-        let reserved = context::own_variables(self.state, planned.id.as_str(), workspace);
-        let before: Vec<(String, String)> = before.into_iter().collect();
-        let env = context::join_env(&[&before, &own, &reserved], &[]);
+        env.extend(context::own_variables(self.state, planned.id.as_str(), workspace));
         scope.insert("env".to_owned(), as_object(&env));
         Ok(env)
     }

@@ -89,7 +89,8 @@ impl Cloner {
             return Err(missing.forbidden("the network is not to be used (--local, --dry-run)", "allow it"));
         }
         let Some(url) = self.config.url_of(repo) else {
-            let hint = format!("give the clone URL of `{}` in config.toml", repo.owner());
+            let hint =
+                format!("set `url` under [clone] in config.toml, or `{}` under [clone.owners]", repo.owner());
             return Err(missing.forbidden("no clone URL is configured for it", &hint));
         };
         let url = CloneUrl::parse(&url).map_err(|error| {

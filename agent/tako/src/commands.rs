@@ -26,7 +26,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
         Command::Exec(args) => wait(exec::exec(args, global)),
         Command::Status(args) => wait(status::status(&args, global, &mut stdout(global))),
-        Command::Logs(args) => wait(logs::logs(&args, global, &mut stdout(global))),
+        Command::Logs(args) => wait(logs::logs(&args, global, &mut io::stdout())),
         Command::Validate(args) => wait(validate::validate(&args, global, &mut stdout(global))),
         Command::Steps(args) => steps::steps(&args, &mut stdout(global)),
         Command::Init(args) => init::init(&args, global, &mut stdout(global)),

@@ -38,7 +38,10 @@ impl From<Code> for ExitCode {
 
 /// An error as the user sees it.
 #[derive(Debug)]
-pub(crate) struct CliError {
+pub(crate) struct CliError(Box<Shown>);
+
+#[derive(Debug)]
+struct Shown {
     code: Code,
     message: String,
     reason: Option<String>,
@@ -50,14 +53,14 @@ pub(crate) struct CliError {
 
 impl CliError {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Shown {
             code,
             message: message.into(),
             reason: None,
             details: Vec::new(),
             hint: None,
             excerpts: String::new(),
-        }
+        }))
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -79,52 +82,52 @@ impl CliError {
     }
 
     pub(crate) fn code(mut self, code: Code) -> Self {
-        self.code = code;
+        self.0.code = code;
         self
     }
 
     pub(crate) fn reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
+        self.0.reason = Some(reason.into());
         self
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.details.push(detail.into());
+        self.0.details.push(detail.into());
         self
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     pub(crate) fn excerpts(mut self, excerpts: String) -> Self {
-        self.excerpts = excerpts;
+        self.0.excerpts = excerpts;
         self
     }
 
     pub(crate) fn print(&self, color: anstream::ColorChoice) -> ExitCode {
         let mut err = anstream::AutoStream::new(std::io::stderr(), color);
         // Nobody is left to hear that stderr is gone.
-        let _ = err.write_all(self.excerpts.as_bytes());
+        let _ = err.write_all(self.0.excerpts.as_bytes());
         let _ = err.write_all(self.text().as_bytes());
-        self.code.into()
+        self.0.code.into()
     }
 
     fn text(&self) -> String {
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         let bold = Style::new().bold();
-        let mut text = format!("{red}Error:{red:#} {}\n", self.message);
+        let mut text = format!("{red}Error:{red:#} {}\n", self.0.message);
         let mut line = |name: &str, value: &str| {
             let _ = writeln!(text, "  {bold}{name}:{bold:#} {}", value.replace('\n', "\n    "));
         };
-        if let Some(reason) = &self.reason {
+        if let Some(reason) = &self.0.reason {
             line("Reason", reason);
         }
-        for detail in &self.details {
+        for detail in &self.0.details {
             line("Details", detail);
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.0.hint {
             line("Hint", hint);
         }
         text
@@ -145,8 +148,8 @@ impl From<RepoError> for CliError {
             _ => source,
         };
         let mut shown = Self::new(code, error.to_string());
-        shown.reason = reason;
-        shown.hint = error.hint();
+        shown.0.reason = reason;
+        shown.0.hint = error.hint();
         shown
     }
 }

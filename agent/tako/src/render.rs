@@ -3,6 +3,7 @@
 pub(crate) mod excerpt;
 mod jsonl;
 mod live;
+mod narrator;
 mod plain;
 pub(crate) mod report;
 pub(crate) mod text;
@@ -62,11 +63,13 @@ impl Announcement {
 }
 
 /// A live tree where people look at a terminal, prefixed lines elsewhere, JSON Lines where asked.
-pub(crate) fn exec_display(output: Output, global: &Global) -> Arc<dyn Display> {
+pub(crate) fn exec_display(output: Output, decisions: bool, global: &Global) -> Arc<dyn Display> {
     let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
     match output {
-        Output::Json => Arc::new(jsonl::JsonLines::new(global.quiet)),
-        Output::Text if terminal && !global.quiet => Arc::new(live::Live::new(global.color_choice())),
-        Output::Text => Arc::new(plain::Plain::new(global.quiet, global.color_choice())),
+        Output::Json => Arc::new(jsonl::JsonLines::new(global.quiet, decisions)),
+        Output::Text if terminal && !global.quiet => {
+            Arc::new(live::Live::new(decisions, global.color_choice()))
+        }
+        Output::Text => Arc::new(plain::Plain::new(global.quiet, decisions, global.color_choice())),
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn repos(home: &Home, config: &Config) -> GitRepos {
             url: config.clone.url.clone(),
             owners: config.clone.owners.clone(),
             deadline: config.clone.timeout,
-            offline: false,
+            offline: config.clone.offline,
         },
     })
 }

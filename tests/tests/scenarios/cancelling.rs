@@ -12,7 +12,7 @@ pub(crate) fn start(
     mark: &str,
 ) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child =
-        home.command(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("tako starts");
+        home.command(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     while !line.contains(mark) {
@@ -79,7 +79,7 @@ fn a_second_ctrl_c_kills_what_ignores_the_first() {
         assert!(lines.read_line(&mut line).unwrap() > 0);
     }
     signal(&child, "INT");
-    let _ = finish(child, lines).expect(130);
+    finish(child, lines).expect(130);
     assert_eq!(home.status(None)["state"], "cancelled");
 }
 
@@ -93,6 +93,6 @@ fn cancelling_reaches_the_whole_tree() {
     );
     let (child, lines) = start(&home, &["exec", "go", "--repo=o/a"], "[o/b step-1] ready");
     signal(&child, "TERM");
-    let _ = finish(child, lines).expect(130);
+    finish(child, lines).expect(130);
     assert_eq!(states(&home.status(None)), ["o/a:main cancelled", "o/b:main cancelled"]);
 }

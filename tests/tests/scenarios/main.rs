@@ -1,5 +1,7 @@
 //! What users do with `tako exec` on one machine, against real repositories and real processes.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod cancelling;
 mod crashing;
 mod fan_out;

@@ -59,11 +59,11 @@ fn init_writes_a_file_that_validates_and_runs() {
     let repo = home.checkout("new", "to be replaced");
     std::fs::remove_file(repo.path().join("tako.yml")).unwrap();
     let root = repo.path().to_str().unwrap();
-    let _ = home.tako(&["init", "--root", root]).expect(0);
+    home.tako(&["init", "--root", root]).expect(0);
     assert!(home.tako(&["init", "--root", root]).expect(2).stderr.contains("there is a tako.yml already"));
     let valid = home.tako(&["validate", "--root", root, "--strict"]).expect(0);
     assert!(valid.stdout.contains("tako.yml is valid: 1 workflow, 0 warnings"), "{}", valid.stdout);
-    let _ = home.tako(&["exec", "build", "--root", root]).expect(0);
+    home.tako(&["exec", "build", "--root", root]).expect(0);
     assert!(repo.path().join("dist/library.txt").exists());
 }
 

@@ -5,7 +5,7 @@ use tako_tests::home::Home;
 
 fn run(home: &Home, workflow: &str, code: i32) -> Value {
     home.add("o/a", &format!("version: 1\nworkflows:\n  go:\n{workflow}"));
-    let _ = home.tako(&["exec", "go", "--repo=o/a"]).expect(code);
+    home.tako(&["exec", "go", "--repo=o/a"]).expect(code);
     home.status(None)
 }
 
@@ -138,7 +138,7 @@ fn a_failure_ends_the_run_after_its_blocks() {
 #[test]
 fn a_step_sees_what_the_reference_lists_and_the_callers_environment() {
     let home = Home::new();
-    home.add("o/a", "version: 1\nworkflows:\n  go:\n    inputs: {my-input: {default: x}}\n    steps:\n      - id: look\n        run: env\n");
+    home.add("o/a", "version: 1\nworkflows:\n  go:\n    inputs: {my-input: {default: x}}\n    steps:\n      - id: look\n        run: tr '\\0' '\\n' < /proc/$$/environ\n");
     let mut command = home.command(&["exec", "go", "--repo=o/a"]);
     let output = command.env("MINE", "inherited").env("TAKO_SECRET_THING", "not").output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -180,7 +180,7 @@ fn artifacts_come_back_into_a_local_checkout() {
     // Uncommitted changes are part of a local run.
     repo.write("notes", "uncommitted");
     let root = repo.path().to_str().unwrap();
-    let _ = home.tako(&["exec", "go", "--root", root]).expect(0);
+    home.tako(&["exec", "go", "--root", root]).expect(0);
     assert_eq!(std::fs::read_to_string(repo.path().join("dist/app")).unwrap(), "uncommitted");
     assert!(!repo.path().join("stray").exists(), "a run works on a copy");
     assert_eq!(std::fs::read_dir(home.path().join("workspaces")).unwrap().count(), 0, "gone after success");

@@ -48,9 +48,10 @@ pub(super) struct Beside {
 impl<'a> Session<'a> {
     pub(super) async fn open(ports: &'a Ports, lease: Lease) -> Result<Self, DriveError> {
         let (state, entries) = load(ports, &lease.run).await?;
-        // The lease itself was written by the queue; nobody here has seen it yet.
-        let claimed = entries.iter().rposition(|recorded| matches!(recorded.entry, Entry::Claimed { .. }));
-        for recorded in &entries[claimed.unwrap_or(entries.len())..] {
+        // The lease was written by the queue, and what others added while the run was parked by them: nobody may
+        // have shown it yet, and an observer wants the entries of a run in order.
+        let parked = entries.iter().rposition(|recorded| recorded.entry == Entry::Parked);
+        for recorded in &entries[parked.unwrap_or(0)..] {
             ports.observer.entry(&lease.run, recorded).await;
         }
         Ok(Self { ports, lease, state })

@@ -41,6 +41,14 @@ pub(crate) struct ExecArgs {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     max_concurrent_repos: u32,
 
+    /// Stay off the network: a repository that is not in the set is an error
+    #[arg(long)]
+    local: bool,
+
+    /// Print, for every event, why each repository was or was not started
+    #[arg(long)]
+    debug_subscriptions: bool,
+
     /// What to print: text for people, or the journal as JSON Lines
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
     output: Output,
@@ -86,7 +94,8 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     let origin = origin(args.repo.as_ref(), global)?;
     let home = Home::locate(global)?;
     home.create()?;
-    let config = home.config()?;
+    let mut config = home.config()?;
+    config.clone.offline |= args.local;
     let settings = Settings {
         cancel_grace: config.cancel_grace,
         base_env: inherited_env(),
@@ -96,7 +105,7 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     let owner = tako_runtime::this_owner(format!("exec-{}", uuid::Uuid::new_v4()))
         .map_err(|error| CliError::io("identify this process", &error))?;
 
-    let display = render::exec_display(args.output, global);
+    let display = render::exec_display(args.output, args.debug_subscriptions, global);
     let machine = wiring::machine(&home, &config, Arc::clone(&display).observer())?;
     let journal = machine.ports.journal.as_ref();
     for root in

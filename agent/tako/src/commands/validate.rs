@@ -27,6 +27,10 @@ pub(crate) struct ValidateArgs {
     #[arg(long, value_name = "OWNER/REPO[:BRANCH]", conflicts_with = "file")]
     repo: Option<RepoRef>,
 
+    /// Stay off the network: a repository that is not in the set is an error
+    #[arg(long)]
+    local: bool,
+
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
@@ -73,7 +77,9 @@ async fn source(args: &ValidateArgs, global: &Global) -> Result<SourceFile, CliE
         return Ok(SourceFile::new(name, text));
     }
     let home = Home::locate(global)?;
-    let repos = wiring::repos(&home, &home.config()?);
+    let mut config = home.config()?;
+    config.clone.offline |= args.local;
+    let repos = wiring::repos(&home, &config);
     Ok(repos.open(&origin(args.repo.as_ref(), global)?).await?.manifest)
 }
 

@@ -8,14 +8,14 @@ use tako_engine::port::Observer;
 use tako_schemas::id::{RunId, StepId};
 use tako_schemas::journal::Recorded;
 
+use super::narrator::Narrator;
 use super::report::Report;
 use super::{Announcement, Display};
-use crate::render::plain::Seen;
 
 /// Writes one object a journal entry: the run's id, then the entry as it is stored.
 pub(crate) struct JsonLines {
     quiet: bool,
-    seen: Mutex<Seen>,
+    narrator: Mutex<Narrator>,
 }
 
 #[derive(serde::Serialize)]
@@ -26,8 +26,8 @@ struct Line<'a> {
 }
 
 impl JsonLines {
-    pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, seen: Mutex::default() }
+    pub(crate) fn new(quiet: bool, decisions: bool) -> Self {
+        Self { quiet, narrator: Mutex::new(Narrator::new(decisions)) }
     }
 }
 
@@ -52,10 +52,9 @@ impl Display for JsonLines {
 #[async_trait]
 impl Observer for JsonLines {
     async fn entry(&self, run: &RunId, recorded: &Recorded) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if !seen.is_news(run, recorded) {
-            return;
-        }
+        let mut narrator = self.narrator.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(told) = narrator.tell(run, recorded) else { return };
+        let _ = std::io::stderr().write_all(told.warnings.as_bytes());
         if let Ok(mut line) = serde_json::to_vec(&Line { run, recorded }) {
             line.push(b'\n');
             // Whole lines under the lock: entries of several runs never mix. A reader that is gone has its reasons.

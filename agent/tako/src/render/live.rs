@@ -11,7 +11,8 @@ use tako_engine::port::Observer;
 use tako_schemas::id::{RunId, StepId};
 use tako_schemas::journal::{Created, Entry, Recorded};
 
-use super::plain::{Narrator, prefixed};
+use super::narrator::Narrator;
+use super::plain::prefixed;
 use super::report::Report;
 use super::{Announcement, Display};
 
@@ -25,16 +26,16 @@ pub(crate) struct Live {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     narrator: Narrator,
     rows: HashMap<RunId, ProgressBar>,
 }
 
 impl Live {
-    pub(crate) fn new(color: anstream::ColorChoice) -> Self {
+    pub(crate) fn new(decisions: bool, color: anstream::ColorChoice) -> Self {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        Self { color, screen, state: Mutex::default() }
+        let state = State { narrator: Narrator::new(decisions), rows: HashMap::new() };
+        Self { color, screen, state: Mutex::new(state) }
     }
 
     /// Prints whole lines above the tree.
@@ -88,12 +89,10 @@ impl Display for Live {
 impl Observer for Live {
     async fn entry(&self, run: &RunId, recorded: &Recorded) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = state.narrator.tell(run, recorded);
+        let Some(told) = state.narrator.tell(run, recorded) else { return };
         self.print(&told.warnings);
         self.print(&told.progress);
-        if let Entry::Created(created) = &recorded.entry
-            && !state.rows.contains_key(run)
-        {
+        if let Entry::Created(created) = &recorded.entry {
             self.add(&mut state, run, created);
         }
         let Some(bar) = state.rows.get(run) else { return };
