@@ -98,7 +98,6 @@ impl Event {
             "id": self.id,
             "type": self.kind,
             "source": self.source.to_string(),
-            "artifact": self.artifact,
             "schema_version": self.schema_version.clone().unwrap_or_default(),
             "timestamp": time,
             "payload": self.payload,

@@ -75,7 +75,7 @@ fn fifty_repositories() {
     let tako = median(|| home.command(&["exec", "go", "--repo=o/root", "--max-concurrent-repos=4", "-q"]));
     let xargs = median(|| {
         let mut command = Command::new("xargs");
-        command.args(["-P4", "-I{}", "sh", "-e", "-c", "true"]).arg("-a").arg(&names);
+        command.arg("-a").arg(&names).args(["-P4", "-I{}", "sh", "-e", "-c", "true"]);
         command
     });
     print("50 repositories x 1 step, against xargs -P4", tako, Some(xargs));

@@ -31,14 +31,16 @@ pub fn load(file: &SourceFile, steps: &dyn StepRegistry) -> Checked {
     let loaded = load::load(file);
     let mut diagnostics = loaded.diagnostics;
     if let Some(manifest) = &loaded.manifest {
-        for workflow in manifest.workflows.values() {
-            check_workflow(workflow, steps, &mut diagnostics);
+        // With what they inherit, so that `defaults` are checked where they are used.
+        for workflow in manifest.workflows.keys().filter_map(|name| manifest.effective(name)) {
+            check_workflow(&workflow, steps, &mut diagnostics);
         }
         for subscription in &manifest.subscriptions {
             check_subscription(subscription, &mut diagnostics);
         }
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    diagnostics.dedup();
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     Checked { manifest: loaded.manifest.filter(|_| !broken), diagnostics }
 }
@@ -70,7 +72,7 @@ fn check_step(step: &Step, scope: Scope<'_>, registry: &dyn StepRegistry, into: 
     if let Some(text) = &step.condition {
         condition(text, scope, into);
     }
-    let texts = [step.name.as_ref(), step.working_directory.as_ref(), step.container.image.as_ref()];
+    let texts = [step.working_directory.as_ref(), step.container.image.as_ref()];
     for text in texts.into_iter().flatten().chain(step.env.values()) {
         template(text, scope, into);
     }
@@ -112,12 +114,15 @@ fn check_subscription(subscription: &Subscription, into: &mut Vec<Diagnostic>) {
 /// What `workflow` asks for that this build cannot do. An error would change what the run means, a warning only
 /// how well it does it.
 #[must_use]
-pub fn unsupported(workflow: &Workflow) -> Vec<Diagnostic> {
+pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut refuse = |span: Span, what: &str, hint: &str| {
         let message = format!("{what} cannot be used yet");
         found.push(Diagnostic::error(code::UNSUPPORTED, message, span).with_hint(hint.to_owned()));
     };
+    if let Some(mode) = manifest.defaults.isolation.as_deref().filter(|mode| *mode != "host") {
+        refuse(workflow.span, &format!("`isolation: {mode}`"), "steps run as processes of this machine");
+    }
     if let Some(secret) = workflow.secrets.first() {
         refuse(secret.span(), "`secrets`", "remove the list; nothing is handed to steps without it");
     }

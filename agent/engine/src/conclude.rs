@@ -106,12 +106,6 @@ pub(crate) fn harvest(
     let mut outputs: Map<String, Value> =
         written.into_iter().map(|(name, text)| (name, Value::from(text))).collect();
 
-    let mut scope = context::of_run(source.state, source.plan);
-    let all_env =
-        env.iter().chain(&changes.vars).map(|(name, value)| (name.clone(), Value::from(value.as_str())));
-    scope.insert("env".to_owned(), Value::Object(all_env.collect()));
-
-    // Templates come last: they may build on the outputs that were read from elsewhere.
     for (name, output) in &step.produces.outputs {
         let value = match output {
             OutputSource::Stdout => captured(exit.captured.stdout.as_ref(), "stdout")?,
@@ -129,6 +123,26 @@ pub(crate) fn harvest(
         };
         outputs.insert(name.clone(), Value::String(value));
     }
+    let all_env = env.iter().chain(&changes.vars).map(|(name, value)| (name.clone(), value.clone()));
+    let (outputs, events) = produced(source, step, &all_env.collect(), outputs)?;
+    Ok(Harvest { env: changes, outputs, events })
+}
+
+/// What `produces` makes of a step's own outputs: outputs from templates, which may build on all that were read
+/// from elsewhere, then events.
+///
+/// # Errors
+///
+/// A template that does not render, or outputs that are too large for a journal.
+pub(crate) fn produced(
+    source: Source<'_>,
+    step: &Step,
+    env: &IndexMap<String, String>,
+    mut outputs: Map<String, Value>,
+) -> Result<(Map<String, Value>, Vec<Recordable>), Fault> {
+    let mut scope = context::of_run(source.state, source.plan);
+    let env = env.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+    scope.insert("env".to_owned(), Value::Object(env.collect()));
     for (name, output) in &step.produces.outputs {
         if let OutputSource::Template(template) = output {
             scope.insert("outputs".to_owned(), Value::Object(outputs.clone()));
@@ -136,9 +150,24 @@ pub(crate) fn harvest(
             outputs.insert(name.clone(), Value::String(value));
         }
     }
+    bounded("the step's outputs", &Value::Object(outputs.clone()))?;
     scope.insert("outputs".to_owned(), Value::Object(outputs.clone()));
     let events = events(source, step, &Context::new(Value::Object(scope)))?;
-    Ok(Harvest { env: changes, outputs, events })
+    for event in &events {
+        bounded(&format!("the payload of `{}`", event.kind), &Value::Object(event.payload.clone()))?;
+    }
+    Ok((outputs, events))
+}
+
+/// A journal entry takes 1 MiB, and holds a little more than the value.
+const LARGEST_VALUE_BYTES: usize = (1 << 20) - (16 << 10);
+
+fn bounded(what: &str, value: &Value) -> Result<(), Fault> {
+    let bytes = value.to_string().len();
+    if bytes <= LARGEST_VALUE_BYTES {
+        return Ok(());
+    }
+    Err(Fault::failure(format!("{what} take {bytes} bytes, the limit is {LARGEST_VALUE_BYTES}")))
 }
 
 fn events(source: Source<'_>, step: &Step, context: &Context) -> Result<Vec<Recordable>, Fault> {
@@ -165,6 +194,20 @@ fn captured(stream: Option<&Result<Vec<u8>, String>>, name: &str) -> Result<Stri
 
 fn trimmed(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// The result of a built-in step that did what it should.
+#[must_use]
+pub(crate) fn succeeded(step: &Step, outputs: Map<String, Value>) -> StepResult {
+    StepResult {
+        outcome: Outcome::Success,
+        exit_code: None,
+        cause: None,
+        tolerated: false,
+        outputs,
+        env: EnvChanges::default(),
+        artifact: step.produces.artifact.as_ref().map(|name| name.as_str().to_owned()),
+    }
 }
 
 /// The result of a step that ended for `fault`.

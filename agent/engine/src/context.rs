@@ -80,7 +80,7 @@ fn steps(state: &RunState, plan: &Plan) -> Value {
         // Declared outputs of a step that has none yet are there, and empty.
         let declared = planned.step.produces.outputs.keys().map(|output| (output.clone(), Value::Null));
         let mut outputs: Map<String, Value> = declared.collect();
-        let outcome = match state.steps.get(&planned.id) {
+        let result = match state.steps.get(&planned.id) {
             Some(StepState::Finished { result, .. }) => {
                 outputs.extend(result.outputs.clone());
                 serde_json::to_value(result.outcome).unwrap_or_default()
@@ -89,7 +89,7 @@ fn steps(state: &RunState, plan: &Plan) -> Value {
             Some(StepState::Running { .. } | StepState::Waiting(_)) => Value::from("running"),
             None => Value::from("pending"),
         };
-        (name.to_owned(), json!({ "outputs": outputs, "outcome": outcome }))
+        (name.to_owned(), json!({ "outputs": outputs, "result": result }))
     });
     Value::Object(view.collect())
 }
@@ -98,7 +98,7 @@ fn event(trigger: &Trigger) -> Value {
     match trigger {
         Trigger::Event { event } => event.view(),
         Trigger::Exec => json!({
-            "id": "", "type": "", "source": "", "artifact": null, "schema_version": "", "timestamp": "",
+            "id": "", "type": "", "source": "", "schema_version": "", "timestamp": "",
             "payload": {},
         }),
     }

@@ -100,6 +100,15 @@ impl Driver {
             };
             tracing::debug!(?effect, "next");
             match effect {
+                // It holds no lock: to go on it waits in line like everybody else.
+                Effect::StartStep { .. } if session.lease.errand => {
+                    let beside = Beside { settle: Some(Settle::Requeue), ..Beside::default() };
+                    match session.offer(vec![Entry::Parked], beside).await {
+                        Ok(()) => return Ok(Left::Parked),
+                        Err(DriveError::Journal(JournalError::Conflict { .. })) => session.catch_up().await?,
+                        Err(error) => return Err(error),
+                    }
+                }
                 Effect::StartStep { step, attempt } => {
                     self.start_step(&mut session, &prepared, step, attempt, kill).await?;
                 }

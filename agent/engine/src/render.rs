@@ -97,6 +97,15 @@ impl Source<'_> {
         }
     }
 
+    /// The environment of the step at `index`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] that names the place in the file.
+    pub(crate) fn environment(self, index: usize) -> Result<IndexMap<String, String>, Fault> {
+        self.step_env(&self.plan.steps[index], &mut context::of_run(self.state, self.plan))
+    }
+
     /// The step's environment; leaves it in `scope` as `env`, where the step's own templates see it.
     ///
     /// Values are rendered in order, defaults first, so that each can build on those before it.

@@ -104,7 +104,7 @@ pub async fn prepare(
             known: manifest.workflows.keys().cloned().collect(),
         });
     };
-    let unsupported = check::unsupported(&workflow);
+    let unsupported = check::unsupported(&manifest, &workflow);
     if unsupported.iter().any(Diagnostic::is_error) {
         return Err(refuse(unsupported));
     }

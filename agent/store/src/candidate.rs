@@ -2,7 +2,8 @@
 //!
 //! A waiting job may be leased when no job of its key is leased, none of its key has waited longer, and fewer jobs
 //! of its tree and of its sibling group are leased than each may have. A lease that has expired still holds all
-//! of that; the job itself may be leased again at once. Higher priority goes first, then who has waited longer.
+//! of that; the job itself may be leased again at once. A job on an errand waits for nothing of it, and holds none.
+//! Higher priority goes first, then who has waited longer.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
@@ -20,13 +21,16 @@ macro_rules! queued {
         concat!(
             "SELECT c.run, c.priority, c.place FROM jobs AS c WHERE c.state = 'queued' AND c.aside = 0 ",
             $from,
-            " AND (SELECT count(*) FROM jobs AS o WHERE o.state = 'leased' AND o.root = c.root) < c.tree_limit \
-             AND (c.sibling_group IS NULL OR (SELECT count(*) FROM jobs AS o \
-                 WHERE o.state = 'leased' AND o.sibling_group = c.sibling_group) < c.sibling_limit) \
+            " AND (c.errand = 1 OR ( \
+             (SELECT count(*) FROM jobs AS o \
+                 WHERE o.state = 'leased' AND o.errand = 0 AND o.root = c.root) < c.tree_limit \
+             AND (c.sibling_group IS NULL OR (SELECT count(*) FROM jobs AS o WHERE o.state = 'leased' \
+                 AND o.errand = 0 AND o.sibling_group = c.sibling_group) < c.sibling_limit) \
              AND (c.lock_key IS NULL OR ( \
-                 NOT EXISTS (SELECT 1 FROM jobs AS o WHERE o.state = 'leased' AND o.lock_key = c.lock_key) \
+                 NOT EXISTS (SELECT 1 FROM jobs AS o \
+                     WHERE o.state = 'leased' AND o.errand = 0 AND o.lock_key = c.lock_key) \
                  AND NOT EXISTS (SELECT 1 FROM jobs AS o WHERE o.state = 'queued' AND o.aside = 0 \
-                     AND o.lock_key = c.lock_key AND o.place < c.place))) \
+                     AND o.errand = 0 AND o.lock_key = c.lock_key AND o.place < c.place))))) \
              ORDER BY c.priority DESC, c.place LIMIT 1"
         )
     };
@@ -40,9 +44,11 @@ const QUEUED_IN_TREE: &str = queued!("AND c.root = :root");
 const EXPIRED: &str = "SELECT c.run, c.priority, c.place FROM jobs AS c \
      WHERE c.state = 'leased' AND c.expires_at <= :now AND (:root IS NULL OR c.root = :root) \
      AND (SELECT count(*) FROM jobs AS o \
-         WHERE o.state = 'leased' AND o.root = c.root AND o.run <> c.run) < c.tree_limit \
+         WHERE o.state = 'leased' AND o.errand = 0 AND o.root = c.root AND o.run <> c.run) < c.tree_limit \
      AND (c.sibling_group IS NULL OR (SELECT count(*) FROM jobs AS o WHERE o.state = 'leased' \
-         AND o.sibling_group = c.sibling_group AND o.run <> c.run) < c.sibling_limit) \
+         AND o.errand = 0 AND o.sibling_group = c.sibling_group AND o.run <> c.run) < c.sibling_limit) \
+     AND (c.errand = 0 OR c.lock_key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS o \
+         WHERE o.state = 'leased' AND o.errand = 0 AND o.lock_key = c.lock_key AND o.run <> c.run)) \
      ORDER BY c.priority DESC, c.place LIMIT 1";
 
 const OUTLOOK: &str = "SELECT \

@@ -66,14 +66,14 @@ impl Claim {
     ) -> Result<Option<Lease>, JournalError> {
         const GRANT: &str = "grant a lease";
         let owner = serde_json::to_string(&self.owner).during(GRANT)?;
-        let (root, attempt): (String, u32) = connection
+        let (root, attempt, errand): (String, u32, bool) = connection
             .prepare_cached(
                 "UPDATE jobs SET state = 'leased', attempt = attempt + 1, owner = ?2, expires_at = ?3 \
-                 WHERE run = ?1 RETURNING root, attempt",
+                 WHERE run = ?1 RETURNING root, attempt, errand",
             )
             .and_then(|mut statement| {
                 statement.query_row(params![run.as_str(), owner, Nanos::from(self.until)], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
                 })
             })
             .during(GRANT)?;
@@ -82,7 +82,7 @@ impl Claim {
             line::drop_job(connection, &run)?;
             return Ok(None);
         }
-        Ok(Some(Lease { root: parse_run(&root)?, run, owner: self.owner.clone(), attempt }))
+        Ok(Some(Lease { root: parse_run(&root)?, run, owner: self.owner.clone(), attempt, errand }))
     }
 }
 

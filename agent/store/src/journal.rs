@@ -31,7 +31,7 @@ impl Journal for SqliteStore {
     }
 
     async fn changed(&self, run: &RunId, after: u64) -> Result<(), JournalError> {
-        let mut news = self.subscribe(Topic::Run(run.clone()));
+        let mut news = self.subscribe(Topic::Run(run.clone()))?;
         loop {
             let run = run.clone();
             if self.readers.read(move |connection| has_grown(connection, &run, after)).await? {

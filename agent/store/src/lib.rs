@@ -2,8 +2,8 @@
 //!
 //! [`SqliteStore`] is the adapter behind [`Journal`](tako_engine::port::Journal) and
 //! [`Queue`](tako_engine::port::Queue). Several processes may share the file, each with a store of its own. All
-//! writes of a process go through one thread ([`writer`]), which makes many durable at once; reads go beside it
-//! ([`readers`]). Whoever waits is told of this process's changes at once and of others' within 50 ms ([`notice`]).
+//! writes of a process go through one thread (`writer`), which makes many durable at once; reads go beside it
+//! (`readers`). Whoever waits is told of this process's changes at once and of others' within 50 ms (`notice`).
 
 mod append;
 mod candidate;
@@ -29,7 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tako_engine::port::Clock;
+use tako_engine::port::{Clock, JournalError};
 
 pub use open::OpenError;
 pub use options::Options;
@@ -75,10 +75,10 @@ impl SqliteStore {
     }
 
     /// News of `topic` from now on, also from other processes.
-    fn subscribe(&self, topic: Topic) -> Subscription {
+    fn subscribe(&self, topic: Topic) -> Result<Subscription, JournalError> {
         let subscription = self.notice.subscribe(topic);
-        self.writer.mailbox().watch();
-        subscription
+        self.writer.mailbox().watch()?;
+        Ok(subscription)
     }
 }
 

@@ -28,9 +28,9 @@ pub(crate) fn push(connection: &Connection, effects: &mut Effects, job: &Job) ->
     connection
         .prepare_cached(
             "INSERT INTO jobs (run, root, lock_key, tree_limit, sibling_group, sibling_limit, priority, state, \
-             aside, place, attempt) \
+             aside, errand, place, attempt) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', \
-             EXISTS (SELECT 1 FROM jobs WHERE root = ?2 AND aside = 1), \
+             EXISTS (SELECT 1 FROM jobs WHERE root = ?2 AND aside = 1), 0, \
              (SELECT coalesce(max(place), 0) + 1 FROM jobs), ?8) \
              ON CONFLICT (run) DO NOTHING",
         )
@@ -76,7 +76,8 @@ pub(crate) fn wake(connection: &Connection, effects: &mut Effects, run: &RunId) 
     Ok(())
 }
 
-/// Puts every parked job whose time has come at the end of the line, in the order of these times.
+/// Lets every parked job whose time has come be claimed, in the order of these times. It has an errand only: its
+/// children may hold what it would otherwise have to wait for.
 pub(crate) fn wake_due(
     connection: &Connection,
     effects: &mut Effects,
@@ -89,7 +90,17 @@ pub(crate) fn wake_due(
         )
         .and_then(|mut statement| statement.query_map([now], |row| row.get(0))?.collect())
         .during(UPDATE)?;
-    due.iter().try_for_each(|run| wake(connection, effects, &parse_run(run)?))
+    for run in due {
+        connection
+            .prepare_cached(
+                "UPDATE jobs SET state = 'queued', wake_at = NULL, errand = 1, \
+                 place = (SELECT max(place) + 1 FROM jobs) WHERE run = ?1",
+            )
+            .and_then(|mut statement| statement.execute([run]))
+            .during(UPDATE)?;
+        effects.jobs = true;
+    }
+    Ok(())
 }
 
 /// Refuses a lease that is not, or no longer, in force. One that has expired is in force until somebody takes it.
@@ -140,12 +151,13 @@ pub(crate) fn settle(
         Settle::Done => return drop_job(connection, &lease.run).map(|()| effects.jobs = true),
         Settle::Park { until } => connection
             .prepare_cached(
-                "UPDATE jobs SET state = 'parked', wake_at = ?2, owner = NULL, expires_at = NULL WHERE run = ?1",
+                "UPDATE jobs SET state = 'parked', errand = 0, wake_at = ?2, owner = NULL, expires_at = NULL \
+                 WHERE run = ?1",
             )
             .and_then(|mut statement| statement.execute(params![run, until.map(Nanos::from)])),
         Settle::Requeue => connection
             .prepare_cached(
-                "UPDATE jobs SET state = 'queued', owner = NULL, expires_at = NULL, \
+                "UPDATE jobs SET state = 'queued', errand = 0, owner = NULL, expires_at = NULL, \
                  place = (SELECT max(place) + 1 FROM jobs) WHERE run = ?1",
             )
             .and_then(|mut statement| statement.execute([run])),
@@ -171,7 +183,9 @@ pub(crate) fn interrupt(
         return Ok(false);
     }
     connection
-        .prepare_cached("UPDATE jobs SET state = 'queued', owner = NULL, expires_at = NULL WHERE run = ?1")
+        .prepare_cached(
+            "UPDATE jobs SET state = 'queued', errand = 0, owner = NULL, expires_at = NULL WHERE run = ?1",
+        )
         .and_then(|mut statement| statement.execute([run.as_str()]))
         .during("take a lease away")?;
     Ok(true)
@@ -227,17 +241,19 @@ pub(crate) fn set_aside(
 /// Every lease, in the order in which the jobs began to wait.
 pub(crate) fn leases(connection: &Connection) -> Result<Vec<Lease>, JournalError> {
     const READ: &str = "read the leases";
-    let columns = |row: &Row<'_>| -> rusqlite::Result<(String, String, String, u32)> {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    let columns = |row: &Row<'_>| -> rusqlite::Result<(String, String, String, u32, bool)> {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
     };
     let rows: Vec<_> = connection
-        .prepare_cached("SELECT run, root, owner, attempt FROM jobs WHERE state = 'leased' ORDER BY +place")
+        .prepare_cached(
+            "SELECT run, root, owner, attempt, errand FROM jobs WHERE state = 'leased' ORDER BY +place",
+        )
         .and_then(|mut statement| statement.query_map([], columns)?.collect())
         .during(READ)?;
-    let lease = |(run, root, owner, attempt): (String, String, String, u32)| {
+    let lease = |(run, root, owner, attempt, errand): (String, String, String, u32, bool)| {
         let run = parse_run(&run)?;
         let owner = serde_json::from_str(&owner).map_err(|error| corrupt(&run, error))?;
-        Ok(Lease { root: parse_run(&root)?, run, owner, attempt })
+        Ok(Lease { root: parse_run(&root)?, run, owner, attempt, errand })
     };
     rows.into_iter().map(lease).collect()
 }

@@ -23,7 +23,7 @@ use crate::{candidate, line};
 impl Queue for SqliteStore {
     async fn claim(&self, request: &ClaimRequest, wait: Duration) -> Result<Option<Lease>, QueueError> {
         let alive = Arc::new(());
-        let mut news = self.subscribe(Topic::Jobs);
+        let mut news = self.subscribe(Topic::Jobs)?;
         let deadline = after(self.clock.now(), wait);
         loop {
             if let Some(parcel) = self.fetch_undelivered(request).await? {

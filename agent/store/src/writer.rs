@@ -123,9 +123,8 @@ impl Mailbox {
     }
 
     /// Sees that other processes' commits are looked for.
-    pub(crate) fn watch(&self) {
-        // Without an owner thread there is no news.
-        let _ = self.0.send(Message::Watch);
+    pub(crate) fn watch(&self) -> Result<(), JournalError> {
+        self.0.send(Message::Watch).map_err(|_| stopped())
     }
 
     fn post<T, F, R>(
@@ -301,6 +300,7 @@ struct Failure {
 }
 
 /// The owner thread is gone.
+#[must_use]
 pub(crate) fn stopped() -> JournalError {
     failed(WRITE, "its owner thread has stopped")
 }

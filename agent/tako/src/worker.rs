@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use tako_engine::driver::{DriveError, Driver, Left};
 use tako_engine::port::{ClaimRequest, Lease, Queue, QueueError};
+use tako_engine::ports::Ports;
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Outcome, Owner};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::janitor;
 
 /// How long one claim waits before the worker looks up.
 const CLAIM_WAIT: Duration = Duration::from_secs(5);
@@ -60,7 +63,8 @@ impl Worker {
                     Ok(Some(lease)) => {
                         runs.spawn(lead(Arc::clone(&self.driver), Arc::clone(&self.queue), lease, kill.clone()));
                     }
-                    Ok(None) => {}
+                    // What it waits for may be held by a process that died.
+                    Ok(None) => self.set_dead_trees_aside().await,
                     Err(error) => {
                         kill.cancel();
                         trouble = Some(error.into());
@@ -71,6 +75,20 @@ impl Worker {
                 && let Some(error) = trouble.take()
             {
                 return Err(error);
+            }
+        }
+    }
+
+    async fn set_dead_trees_aside(&self) {
+        let Ports { journal, runtime, .. } = self.driver.ports();
+        let aside =
+            janitor::set_dead_trees_aside(journal.as_ref(), self.queue.as_ref(), runtime.as_ref()).await;
+        match aside {
+            Ok(trees) => {
+                trees.iter().for_each(|run| tracing::info!(%run, "an interrupted run was set aside"))
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for interrupted runs");
             }
         }
     }

@@ -11,8 +11,7 @@ pub(crate) fn start(
     arguments: &[&str],
     mark: &str,
 ) -> (Child, BufReader<std::process::ChildStdout>) {
-    let mut child =
-        home.command(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut child = home.command(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     while !line.contains(mark) {

@@ -259,3 +259,71 @@ fn versions_outside_the_range_do_not_match() {
         ["o/a:main success", "o/caret-2:main success", "o/open:main success"]
     );
 }
+
+/// A repository that subscribes to itself, under another workflow: parent and child want the same lock.
+fn own_child(fan_out: &str, workflow: &str, child: &str) -> String {
+    format!(
+        "version: 1\nworkflows:\n  go:\n    {workflow}\n    steps:\n      - id: tell\n        uses: tako/fan-out@v1\n        \
+         with: {{event_type: built, wait_for_children: true{fan_out}}}\n      - echo after\n  \
+         child: {{steps: ['{child}']}}\nsubscriptions: [{{artifact: 'o/a:default', events: [built], workflow: child}}]\n"
+    )
+}
+
+#[test]
+fn a_timeout_is_kept_though_the_child_holds_the_parents_lock() {
+    let cases = [("of the fan-out", ", timeout: 1s", "max_depth: 3"), ("of the workflow", "", "timeout: 1s")];
+    for (name, fan_out, workflow) in cases {
+        let home = Home::new();
+        home.add("o/a", &own_child(fan_out, workflow, "sleep 60"));
+        let done = home.tako(&["exec", "go", "--repo=o/a"]).expect(4);
+        assert_eq!(states(&home.status(None)), ["o/a:main cancelled", "o/a:main timed_out"], "{name}");
+        assert!(!done.stdout.contains("] after"), "{name}");
+    }
+}
+
+#[test]
+fn a_repository_can_run_another_workflow_of_its_own() {
+    let home = Home::new();
+    home.add("o/a", &own_child(", timeout: 30s", "max_depth: 3", "echo child"));
+    let done = home.tako(&["exec", "go", "--repo=o/a"]).expect(0);
+    assert!(done.stdout.contains("] child") && done.stdout.contains("] after"), "{}", done.stdout);
+}
+
+#[test]
+fn what_has_no_effect_yet_keeps_no_child_from_running() {
+    let home = Home::new();
+    home.add("o/a", &manifest(true, &[]));
+    let retries = manifest(false, &[("o/a", "")])
+        .replace("        run: echo", "        retry: {attempts: 2}\n        run: echo");
+    home.add("o/b", &retries);
+    home.tako(&["exec", "go", "--repo=o/a"]).expect(0);
+    assert_eq!(states(&home.status(None)), ["o/a:main success", "o/b:main success"]);
+}
+
+#[test]
+fn a_fan_out_has_outputs_and_events_of_its_own() {
+    let home = Home::new();
+    let text = r#"
+version: 1
+workflows:
+  go:
+    steps:
+      - id: tell
+        uses: tako/fan-out@v1
+        with: {event_type: built, wait_for_children: true}
+        produces:
+          outputs:
+            first: "{{ index .outputs.children 0 'repository' }}"
+          events: [{type: told, payload: {first: "{{ .outputs.first }}"}}]
+      - run: echo "{{ .steps.tell.first }} {{ len .steps.tell.children }}"
+      - uses: tako/fan-out@v1
+        with: {event_type: told, wait_for_children: true}
+"#;
+    home.add("o/a", text);
+    home.add("o/b", &manifest(false, &[("o/a", "")]));
+    let done = home.tako(&["exec", "go", "--repo=o/a"]).expect(0);
+    assert!(done.stdout.contains("] o/b:main 1\n"), "{}", done.stdout);
+    let tree = home.status(None);
+    assert_eq!(tree["events"].as_array().unwrap().len(), 2, "{tree:#}");
+    assert_eq!(tree["events"][1]["payload"]["first"], "o/b:main");
+}

@@ -185,3 +185,50 @@ fn artifacts_come_back_into_a_local_checkout() {
     assert!(!repo.path().join("stray").exists(), "a run works on a copy");
     assert_eq!(std::fs::read_dir(home.path().join("workspaces")).unwrap().count(), 0, "gone after success");
 }
+
+#[test]
+fn cleaning_up_has_time_of_its_own() {
+    let home = Home::new();
+    let text = "    timeout: 300ms\n    steps:\n      - {id: slow, run: 'sleep 60'}\n      - {id: always, if: always(), run: 'sleep 0.3'}\n    on_failure:\n      - {id: tidy, run: 'sleep 0.3'}\n";
+    let tree = run(&home, text, 4);
+    for (id, state) in [("slow", "timed_out"), ("always", "success"), ("on_failure.tidy", "success")] {
+        assert_eq!(step(&tree, id)["state"], state, "{id}");
+    }
+}
+
+#[test]
+fn conditions_see_how_earlier_steps_ended() {
+    let home = Home::new();
+    let text = r#"
+    steps:
+      - {id: bad, run: exit 1, continue_on_error: true}
+      - {id: noticed, if: "steps.bad.result == 'failure'", run: echo}
+      - {id: not, if: "steps.bad.result == 'success'", run: echo}
+"#;
+    let tree = run(&home, text, 0);
+    assert_eq!(step(&tree, "noticed")["state"], "success");
+    assert_eq!(step(&tree, "not")["state"], "skipped");
+}
+
+#[test]
+fn what_this_version_cannot_do_is_refused_or_named() {
+    let home = Home::new();
+    let cases = [
+        ("isolation", "version: 1\ndefaults: {isolation: sandbox}\nworkflows: {go: {steps: [echo]}}\n", 2),
+        ("secrets", "version: 1\nworkflows: {go: {secrets: [TOKEN], steps: [echo]}}\n", 2),
+        ("retry", "version: 1\nworkflows: {go: {steps: [{run: echo, retry: {attempts: 2}}]}}\n", 0),
+        (
+            "uper",
+            "version: 1\ndefaults: {env: {A: '{{ .inputs.x | uper }}'}}\nworkflows: {go: {steps: [echo]}}\n",
+            2,
+        ),
+    ];
+    for (index, (word, text, code)) in cases.into_iter().enumerate() {
+        let name = format!("o/r{index}");
+        home.add(&name, text);
+        let done = home.tako(&["exec", "go", "--repo", &name]).expect(code);
+        assert!(done.stderr.contains(word), "{word}: {}", done.stderr);
+        let valid = home.tako(&["validate", "--repo", &name]);
+        assert!(valid.stderr.contains(word), "validate says it too: {word}: {}", valid.stderr);
+    }
+}

@@ -1,9 +1,11 @@
 //! Events on their way to other repositories, and the child runs they start.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tako_expr::template::{Context, Template};
 use tako_schemas::event::Event;
 use tako_schemas::id::{RepoRef, RunId, StepId};
@@ -20,6 +22,7 @@ use crate::check;
 use crate::conclude;
 use crate::context;
 use crate::fault::{Fault, chain, placed};
+use crate::next;
 use crate::port::{
     Append, Candidate, Emission, Job, JournalError, Origin, SiblingLimit, StepOutcome, WaitRequest,
 };
@@ -41,7 +44,7 @@ impl Driver {
     pub(super) async fn deliver(
         &self,
         session: &mut Session<'_>,
-        prepared: &Prepared,
+        prepared: &Arc<Prepared>,
         index: usize,
         outcome: StepOutcome,
     ) -> Result<(), DriveError> {
@@ -57,29 +60,22 @@ impl Driver {
                 return self.fail_step(session, prepared, index, fault).await;
             }
         }
-        let last = match (delivery.fault.take(), &outcome.wait) {
+        match (delivery.fault.take(), &outcome.wait) {
             (Some(fault), _) => {
                 let result = conclude::failed(&planned.step, fault, None, EnvChanges::default());
-                Entry::StepFinished { step: planned.id.clone(), result }
+                delivery.entries.push(Entry::StepFinished { step: planned.id.clone(), result });
             }
-            (None, Some(wait)) => Entry::StepWaiting { step: planned.id.clone(), wait: self.wait(wait) },
+            (None, Some(wait)) => {
+                let wait = self.wait(wait, planned.step.timeout);
+                delivery.entries.push(Entry::StepWaiting { step: planned.id.clone(), wait });
+            }
             (None, None) => {
                 let started: Vec<Value> = delivery.entries.iter().filter_map(requested).collect();
                 let mut outputs = outcome.outputs.clone();
                 outputs.insert("children".to_owned(), Value::Array(started));
-                let result = StepResult {
-                    outcome: Outcome::Success,
-                    exit_code: None,
-                    cause: None,
-                    tolerated: false,
-                    outputs,
-                    env: EnvChanges::default(),
-                    artifact: None,
-                };
-                Entry::StepFinished { step: planned.id.clone(), result }
+                delivery.entries.extend(self.succeeded(session, prepared, index, outputs).await);
             }
-        };
-        delivery.entries.push(last);
+        }
         loop {
             let beside =
                 Beside { others: delivery.created.clone(), push: delivery.jobs.clone(), ..Beside::default() };
@@ -95,11 +91,10 @@ impl Driver {
         }
     }
 
-    fn wait(&self, wait: &WaitRequest) -> Wait {
-        Wait {
-            deadline: wait.timeout.map(|timeout| self.ports.clock.now() + timeout),
-            fail_fast: wait.fail_fast,
-        }
+    /// How long to wait: as long as the step's parameters and its own `timeout` both allow.
+    fn wait(&self, wait: &WaitRequest, timeout: Option<Duration>) -> Wait {
+        let timeout = [wait.timeout, timeout].into_iter().flatten().min();
+        Wait { deadline: timeout.map(|timeout| self.ports.clock.now() + timeout), fail_fast: wait.fail_fast }
     }
 
     /// The event that `emission` means; a new one is recorded on the way.
@@ -275,7 +270,9 @@ impl Driver {
         let workflow = manifest
             .effective(name)
             .ok_or_else(|| Fault::failure(format!("there is no workflow `{name}`")))?;
-        if let Some(missing) = check::unsupported(&workflow).first() {
+        if let Some(missing) =
+            check::unsupported(&manifest, &workflow).iter().find(|missing| missing.is_error())
+        {
             return Err(Fault::error(checkout.manifest.one_line(missing)));
         }
         let context = Context::new(Value::Object(context::of_mapping(event)));
@@ -303,7 +300,7 @@ impl Driver {
     pub(super) async fn settle_step(
         &self,
         session: &mut Session<'_>,
-        prepared: &Prepared,
+        prepared: &Arc<Prepared>,
         index: usize,
     ) -> Result<(), DriveError> {
         let planned = &prepared.plan.steps[index];
@@ -312,22 +309,19 @@ impl Driver {
             _ => None,
         };
         let now = self.ports.clock.now();
+        let deadline = [deadline, next::deadline(&session.state, &prepared.plan)].into_iter().flatten().min();
         let verdict = verdict(&session.state, &planned.id, deadline.is_some_and(|deadline| deadline <= now));
         let children = children(&session.state, &planned.id).map(|(run, child)| report(run, child)).collect();
-        let mut result = match verdict {
-            Some(fault) => conclude::failed(&planned.step, fault, None, EnvChanges::default()),
-            None => StepResult {
-                outcome: Outcome::Success,
-                exit_code: None,
-                cause: None,
-                tolerated: false,
-                outputs: serde_json::Map::new(),
-                env: EnvChanges::default(),
-                artifact: None,
-            },
+        let outputs = Map::from_iter([("children".to_owned(), Value::Array(children))]);
+        let entries = match verdict {
+            Some(fault) => {
+                let failed = conclude::failed(&planned.step, fault, None, EnvChanges::default());
+                let result = StepResult { outputs, ..failed };
+                vec![Entry::StepFinished { step: planned.id.clone(), result }]
+            }
+            None => self.succeeded(session, prepared, index, outputs).await,
         };
-        result.outputs.insert("children".to_owned(), Value::Array(children));
-        session.record(vec![Entry::StepFinished { step: planned.id.clone(), result }]).await
+        session.record(entries).await
     }
 }
 

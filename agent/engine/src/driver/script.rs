@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use tako_schemas::journal::{Entry, EnvChanges, Outcome, StepResult};
-use tako_schemas::workflow::{OutputSource, Step};
+use tako_schemas::workflow::OutputSource;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,7 @@ use super::session::{DriveError, Session};
 use crate::conclude::{self, Harvest};
 use crate::fault::Fault;
 use crate::next::deadline;
+use crate::plan::{Block, PlannedStep};
 use crate::port::{Exit, Running, StepCommand};
 use crate::render::{Script, Source};
 
@@ -32,7 +33,7 @@ impl Driver {
         kill: &CancellationToken,
     ) -> Result<(), DriveError> {
         let planned = &prepared.plan.steps[index];
-        let limit = Limit::of(session, prepared, &planned.step, self.ports.clock.now());
+        let limit = Limit::of(session, prepared, planned, self.ports.clock.now());
         let command = StepCommand {
             run: session.run().clone(),
             step: planned.id.clone(),
@@ -152,42 +153,22 @@ impl Driver {
         tokio::task::spawn_blocking(work).await.map_err(|error| Fault::error(format!("outputs: {error}")))?
     }
 
-    fn success(
-        &self,
-        session: &Session<'_>,
-        planned: &crate::plan::PlannedStep,
-        harvest: Harvest,
-    ) -> Vec<Entry> {
-        let source = &session.state.created.repo.repo;
-        let record = |event: conclude::Recordable| Entry::EventRecorded {
-            step: planned.id.clone(),
-            event: event.into_event(self.ports.ids.event(), source.clone(), self.ports.clock.now()),
-        };
-        let mut entries: Vec<Entry> = harvest.events.into_iter().map(record).collect();
-        let result = StepResult {
-            outcome: Outcome::Success,
-            exit_code: Some(0),
-            cause: None,
-            tolerated: false,
-            outputs: harvest.outputs,
-            env: harvest.env,
-            artifact: planned.step.produces.artifact.as_ref().map(|name| name.as_str().to_owned()),
-        };
+    fn success(&self, session: &Session<'_>, planned: &PlannedStep, harvest: Harvest) -> Vec<Entry> {
+        let mut entries = self.recorded(session, &planned.id, harvest.events);
+        let succeeded = conclude::succeeded(&planned.step, harvest.outputs);
+        let result = StepResult { exit_code: Some(0), env: harvest.env, ..succeeded };
         entries.push(Entry::StepFinished { step: planned.id.clone(), result });
         entries
     }
 
-    fn failure(
-        &self,
-        planned: &crate::plan::PlannedStep,
-        fault: Fault,
-        exit_code: Option<i32>,
-        env: EnvChanges,
-    ) -> Entry {
+    fn failure(&self, planned: &PlannedStep, fault: Fault, exit_code: Option<i32>, env: EnvChanges) -> Entry {
         let result = conclude::failed(&planned.step, fault, exit_code, env);
         Entry::StepFinished { step: planned.id.clone(), result }
     }
 }
+
+/// What steps that clean up may take once the workflow's own time is up, unless they say so themselves.
+const CLEAN_UP: Duration = Duration::from_secs(300);
 
 /// How long a step may take, and what to say when it takes longer.
 struct Limit {
@@ -196,10 +177,17 @@ struct Limit {
 }
 
 impl Limit {
-    /// The step's own timeout, or what is left of the workflow's.
-    fn of(session: &Session<'_>, prepared: &Prepared, step: &Step, now: OffsetDateTime) -> Self {
+    /// The step's own timeout, or what is left of the workflow's. Steps that run after a failure or a cancellation
+    /// have time of their own.
+    fn of(session: &Session<'_>, prepared: &Prepared, planned: &PlannedStep, now: OffsetDateTime) -> Self {
+        let step = &planned.step;
         let rest = deadline(&session.state, &prepared.plan)
             .map(|at| Duration::try_from(at - now).unwrap_or(Duration::ZERO));
+        let cleans_up = planned.block != Block::Main || planned.runs_after_failure;
+        if cleans_up && rest.is_some_and(|rest| rest < CLEAN_UP) {
+            let left = step.timeout.unwrap_or(CLEAN_UP);
+            return Self { left: Some(left), cause: format!("ran longer than its timeout of {left:?}") };
+        }
         match (step.timeout, rest) {
             (Some(own), rest) if rest.is_none_or(|rest| own <= rest) => {
                 Self { left: Some(own), cause: format!("ran longer than its timeout of {own:?}") }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+use tako_schemas::id::StepId;
 use tako_schemas::journal::{Entry, EnvChanges, Outcome, StepState};
 use tokio_util::sync::CancellationToken;
 
@@ -86,7 +88,7 @@ impl Driver {
         &self,
         session: &Session<'_>,
         uses: &str,
-        params: serde_json::Map<String, serde_json::Value>,
+        params: Map<String, Value>,
     ) -> Result<crate::port::StepOutcome, Fault> {
         let unknown = || Fault::failure(format!("there is no step `{uses}`"));
         let handler = self.ports.steps.get(uses).ok_or_else(unknown)?;
@@ -96,6 +98,56 @@ impl Driver {
         })?;
         let events = session.state.events.iter().map(|(_, event)| event.clone()).collect();
         Ok(handler.run(StepCall { params, events }).await?)
+    }
+
+    /// The entries that end a built-in step which did what it should: its own outputs, and what `produces` makes of
+    /// them.
+    pub(super) async fn succeeded(
+        &self,
+        session: &Session<'_>,
+        prepared: &Arc<Prepared>,
+        index: usize,
+        outputs: Map<String, Value>,
+    ) -> Vec<Entry> {
+        let planned = &prepared.plan.steps[index];
+        let produces = &planned.step.produces;
+        let made = if produces.outputs.is_empty() && produces.events.is_empty() {
+            Ok((outputs, Vec::new()))
+        } else {
+            let (state, shared) = (session.state.clone(), Arc::clone(prepared));
+            let base_env = self.settings.base_env.clone();
+            let work = move || {
+                let source =
+                    Source { file: &shared.file, state: &state, plan: &shared.plan, base_env: &base_env };
+                let env = source.environment(index)?;
+                conclude::produced(source, &shared.plan.steps[index].step, &env, outputs)
+            };
+            let made = tokio::task::spawn_blocking(work).await;
+            made.unwrap_or_else(|error| Err(Fault::error(format!("outputs: {error}"))))
+        };
+        let (mut entries, result) = match made {
+            Ok((outputs, events)) => {
+                (self.recorded(session, &planned.id, events), conclude::succeeded(&planned.step, outputs))
+            }
+            Err(fault) => (Vec::new(), conclude::failed(&planned.step, fault, None, EnvChanges::default())),
+        };
+        entries.push(Entry::StepFinished { step: planned.id.clone(), result });
+        entries
+    }
+
+    /// Events with identity and time.
+    pub(super) fn recorded(
+        &self,
+        session: &Session<'_>,
+        step: &StepId,
+        events: Vec<conclude::Recordable>,
+    ) -> Vec<Entry> {
+        let source = &session.state.created.repo.repo;
+        let record = |event: conclude::Recordable| Entry::EventRecorded {
+            step: step.clone(),
+            event: event.into_event(self.ports.ids.event(), source.clone(), self.ports.clock.now()),
+        };
+        events.into_iter().map(record).collect()
     }
 
     pub(super) async fn fail_step(

@@ -7,7 +7,7 @@ use tako_schemas::id::RunId;
 use tako_schemas::journal::{Entry, Outcome};
 
 use super::World;
-use super::world::{append, job, request, run};
+use super::world::{append, job, locked, request, run};
 
 /// A claimer of one tree gets nothing else.
 pub async fn only_the_tree_that_was_asked_for(world: &World) {
@@ -94,6 +94,33 @@ pub async fn a_parked_job_wakes_when_its_time_comes(world: &World) {
         order.push((lease.run, lease.attempt));
     }
     assert_eq!(order, [(run(2), 2), (run(1), 2)]);
+}
+
+/// A parked job whose time comes waits for no lock and no limit, holds none, and waits in line once it is requeued.
+pub async fn an_errand_waits_for_nothing_and_holds_nothing(world: &World) {
+    let root = run(1);
+    for n in 1..=3 {
+        world.submit(Job { tree_limit: 1, ..locked(&run(n), &root, "repo:o/a") }).await;
+    }
+    let parent = world.claim("a").await.unwrap();
+    assert!(!parent.errand);
+    let now = world.clock.now();
+    world.park(&parent, Some(now + Duration::from_secs(1))).await;
+    let child = world.claim("a").await.unwrap();
+    assert_eq!((child.run.clone(), child.errand), (run(2), false));
+    world.clock.advance(Duration::from_secs(1));
+    let errand = world.claim("a").await.unwrap();
+    assert_eq!((errand.run.clone(), errand.errand), (root.clone(), true));
+    assert!(world.store.queue.leases().await.unwrap().contains(&errand));
+    world.settle(&child, Settle::Done).await.unwrap();
+    assert_eq!(world.claim_run("a").await, Some(run(3)), "an errand is in nobody's way");
+    let requeue = Transaction {
+        lease: Some(errand.clone()),
+        settle: Some(Settle::Requeue),
+        ..append(&root, None, [Entry::Parked])
+    };
+    world.commit(requeue).await.unwrap();
+    assert_eq!(world.claim("a").await, None, "in line again, it waits for the lock");
 }
 
 /// A parent that parks and its child that ends at the same time: the parent hears of it in any order.

@@ -18,7 +18,7 @@ pub async fn a_claim_is_written_down(world: &World) {
     world.submit(job(&run(1), &run(1))).await;
     world.clock.advance(Duration::from_secs(5));
     let lease = world.claim("a").await.unwrap();
-    assert_eq!(lease, Lease { run: run(1), root: run(1), owner: owner("a"), attempt: 1 });
+    assert_eq!(lease, Lease { run: run(1), root: run(1), owner: owner("a"), attempt: 1, errand: false });
     let claimed = world.journal(&run(1)).await.pop().unwrap();
     assert_eq!((claimed.seq, claimed.entry), (2, Entry::Claimed { owner: owner("a"), attempt: 1 }));
     assert_eq!(claimed.at, tako_engine::port::Clock::now(world.clock.as_ref()));
@@ -169,10 +169,16 @@ pub async fn a_lease_without_its_job_cannot_be_settled(world: &World) {
 
 /// No run that is over is ever claimed, whoever ended it and however its lease was settled.
 pub async fn a_run_that_is_over_leaves_the_queue(world: &World) {
-    for n in 1..=5 {
+    for n in [1, 7] {
+        world.submit(super::world::locked(&run(n), &run(n), "key")).await;
+    }
+    for n in 2..=5 {
         world.submit(job(&run(n), &run(n))).await;
     }
     world.commit(append(&run(1), None, [finished()])).await.unwrap();
+    assert!(!world.store.queue.unfinished_trees().await.unwrap().contains(&run(1)));
+    let behind = world.claim_in(&run(7), "a").await.unwrap();
+    world.settle(&behind, Settle::Done).await.unwrap();
     let parked = world.claim_in(&run(2), "a").await.unwrap();
     let settle = Some(Settle::Park { until: None });
     world

@@ -43,6 +43,8 @@ CREATE TABLE jobs (
     state         TEXT    NOT NULL CHECK (state IN ('queued', 'leased', 'parked')),
     -- Whether the whole tree was taken out of the queue.
     aside         INTEGER NOT NULL CHECK (aside IN (0, 1)),
+    -- Whether it is claimed only because its time has come: such a job waits for, holds and counts nothing.
+    errand        INTEGER NOT NULL CHECK (errand IN (0, 1)),
     -- Ascends in the order in which jobs began to wait.
     place         INTEGER NOT NULL,
     -- Number of leases so far.
@@ -56,7 +58,8 @@ CREATE TABLE jobs (
     CHECK ((state = 'leased') = (owner IS NOT NULL)),
     CHECK ((state = 'leased') = (expires_at IS NOT NULL)),
     CHECK (state = 'parked' OR wake_at IS NULL),
-    CHECK (state <> 'leased' OR NOT aside)
+    CHECK (state <> 'leased' OR NOT aside),
+    CHECK (state <> 'parked' OR NOT errand)
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX jobs_by_place ON jobs (place);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use tako_engine::check;
 use tako_engine::port::RepoSource;
-use tako_schemas::diagnostic::{Severity, SourceFile};
+use tako_schemas::diagnostic::{Diagnostic, Severity, SourceFile};
 use tako_schemas::id::RepoRef;
 use tako_steps::Registry;
 
@@ -42,7 +42,15 @@ pub(crate) async fn validate(
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let file = source(args, global).await?;
-    let checked = check::load(&file, &Registry);
+    let mut checked = check::load(&file, &Registry);
+    if let Some(manifest) = &checked.manifest {
+        // The file is good; that this version cannot run all of it is still worth knowing.
+        let workflows = manifest.workflows.keys().filter_map(|name| manifest.effective(name));
+        let missing = workflows.flat_map(|workflow| check::unsupported(manifest, &workflow));
+        checked
+            .diagnostics
+            .extend(missing.map(|missing| Diagnostic { severity: Severity::Warning, ..missing }));
+    }
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let shown = excerpt::all(&file, &checked.diagnostics, color);
     let count = |severity| checked.diagnostics.iter().filter(|found| found.severity == severity).count();

@@ -12,8 +12,8 @@ pub(crate) fn clean_line(line: &str) -> String {
 
 /// Text without control characters (but for newlines and tabs), escape sequences and direction marks.
 pub(crate) fn clean(bytes: &[u8]) -> String {
-    let stripped = anstream::adapter::strip_bytes(bytes).into_vec();
-    let text = String::from_utf8_lossy(&stripped);
+    let text = String::from_utf8_lossy(bytes);
+    let text = anstream::adapter::strip_str(&text).to_string();
     text.chars().filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || redirects(*c))).collect()
 }
 
