@@ -85,7 +85,7 @@ impl Worker {
             janitor::set_dead_trees_aside(journal.as_ref(), self.queue.as_ref(), runtime.as_ref()).await;
         match aside {
             Ok(trees) => {
-                trees.iter().for_each(|run| tracing::info!(%run, "an interrupted run was set aside"))
+                trees.iter().for_each(|run| tracing::info!(%run, "an interrupted run was set aside"));
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for interrupted runs");

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod cancelling;
+mod cloning;
 mod crashing;
 mod fan_out;
 mod language;
 mod output;
 mod refusals;
 mod release;
+mod sharing;
 mod steps;

@@ -86,3 +86,22 @@ fn the_small_commands_answer() {
     }
     assert!(!home.path().join("tako.db").exists(), "none of them writes anything");
 }
+
+#[test]
+fn a_terminal_shows_who_is_at_work() {
+    let home = Home::new();
+    home.add("o/a", "version: 1\nworkflows: {go: {steps: [{id: tell, uses: tako/fan-out@v1, with: {event_type: built, wait_for_children: true}}]}}\n");
+    home.add("o/b", "version: 1\nworkflows: {go: {steps: [{id: nap, run: sleep 0.5}]}}\nsubscriptions: [{artifact: 'o/a:default', events: [built], workflow: go}]\n");
+    let command = home.command(&["exec", "go", "--repo=o/a"]);
+    let line = format!("{} exec go --repo=o/a", command.get_program().display());
+    // script(1) gives the program a terminal.
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]).stdin(Stdio::null());
+    terminal.current_dir(home.path()).env("TAKO_HOME", home.path()).env("TERM", "xterm-256color");
+    let output = terminal.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    for part in ["o/a go", "└─ o/b go", "nap", "waits for its child runs", "Execution completed: exec-"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Several `tako exec` on one home at the same time.
+
+use std::fs;
+use std::process::{Child, Stdio};
+
+use tako_tests::home::Home;
+
+use super::cancelling::{signal, start};
+
+/// A step that fails when another run of the repository is inside at the same time.
+fn exclusive(home: &Home) -> String {
+    let lock = home.path().join("inside");
+    let lock = lock.display();
+    format!("version: 1\nworkflows: {{go: {{steps: ['mkdir {lock} && sleep 0.1 && rmdir {lock}']}}}}\n")
+}
+
+fn exec(home: &Home, repo: &str) -> Child {
+    let arguments = ["exec", "go", "--repo", repo];
+    home.command(&arguments).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap()
+}
+
+#[test]
+fn runs_of_one_repository_never_overlap() {
+    let home = Home::new();
+    home.add("o/a", &exclusive(&home));
+    let all: Vec<Child> = (0..8).map(|_| exec(&home, "o/a")).collect();
+    for mut child in all {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn runs_of_different_repositories_do() {
+    let home = Home::new();
+    // Each waits until the other one has begun.
+    let meet = |me: &str, other: &str| {
+        let (me, other) = (home.path().join(me), home.path().join(other));
+        let (me, other) = (me.display(), other.display());
+        format!(
+            "version: 1\nworkflows: {{go: {{steps: [{{run: 'touch {me}; until [ -e {other} ]; do sleep 0.05; done', timeout: 60s}}]}}}}\n"
+        )
+    };
+    home.add("o/a", &meet("a", "b"));
+    home.add("o/b", &meet("b", "a"));
+    let all = [exec(&home, "o/a"), exec(&home, "o/b")];
+    for mut child in all {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn who_waits_for_a_process_that_is_killed_goes_on() {
+    let home = Home::new();
+    let gate = home.path().join("gate");
+    let text = format!(
+        "version: 1\nworkflows: {{go: {{steps: ['echo ready; [ -e {} ] || sleep 600']}}}}\n",
+        gate.display()
+    );
+    home.add("o/a", &text);
+    let (mut first, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+    let (mut second, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "Run: ");
+    fs::write(&gate, "").unwrap();
+    signal(&first, "KILL");
+    first.wait().unwrap();
+    assert_eq!(second.wait().unwrap().code(), Some(0));
+}
