@@ -12,8 +12,8 @@ use crate::driver::{DriveError, load};
 use crate::port::{Append, Transaction};
 use crate::ports::Ports;
 
-/// Asks `run` and everything below it to stop, in the name of `by`. Runs that are over, or were asked before,
-/// are left alone. Returns how many were asked.
+/// Asks `run` and everything below it to stop, in the name of `by`. Runs that are over are left alone; of those that
+/// were asked before, the ones that wait are led on. Returns how many were asked.
 ///
 /// # Errors
 ///
@@ -32,17 +32,23 @@ pub async fn cancel(ports: &Ports, run: &RunId, by: &str) -> Result<usize, Drive
             continue;
         }
         let (state, _) = load(ports, &member.run).await?;
-        if state.ended().is_some() || state.cancel.is_some() {
+        if state.ended().is_some() {
             continue;
         }
-        let entries = vec![Entry::CancelRequested { by: by.to_owned() }];
-        let append = Append { run: member.run.clone(), expected_seq: None, entries };
-        let transaction =
-            Transaction { at: Some(ports.clock.now()), appends: vec![append], ..Transaction::default() };
+        let mut transaction = Transaction {
+            at: Some(ports.clock.now()),
+            // Whoever waits for a lock or a slot needs neither to end.
+            urge: vec![member.run.clone()],
+            ..Transaction::default()
+        };
+        if state.cancel.is_none() {
+            let entries = vec![Entry::CancelRequested { by: by.to_owned() }];
+            transaction.appends.push(Append { run: member.run.clone(), expected_seq: None, entries });
+            asked += 1;
+        }
         for recorded in ports.journal.commit(transaction).await?.into_iter().flatten() {
             ports.observer.entry(&member.run, &recorded).await;
         }
-        asked += 1;
     }
     Ok(asked)
 }

@@ -6,6 +6,8 @@
 mod expressions;
 mod uses;
 
+use std::sync::Arc;
+
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, SourceFile, Span, Text};
 use tako_schemas::load;
@@ -14,6 +16,7 @@ use tako_schemas::workflow::{Action, Manifest, OutputSource, Step, Workflow};
 
 use crate::context::{MAPPING_ROOTS, PRODUCES_ROOTS, STEP_ROOTS};
 use crate::port::StepRegistry;
+use crate::ports::Ports;
 use expressions::{Scope, condition, filter, param, template};
 
 /// A file that was read.
@@ -43,6 +46,16 @@ pub fn load(file: &SourceFile, steps: &dyn StepRegistry) -> Checked {
     diagnostics.dedup();
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     Checked { manifest: loaded.manifest.filter(|_| !broken), diagnostics }
+}
+
+/// [`load`] on a blocking thread: expressions of a hostile file may take a while to compile.
+pub async fn load_apart(ports: &Ports, file: &SourceFile) -> Checked {
+    let (steps, file) = (Arc::clone(&ports.steps), file.clone());
+    let loaded = tokio::task::spawn_blocking(move || load(&file, steps.as_ref())).await;
+    loaded.unwrap_or_else(|error| {
+        let lost = Diagnostic::error(code::SYNTAX, format!("the file could not be checked: {error}"), 0..0);
+        Checked { manifest: None, diagnostics: vec![lost] }
+    })
 }
 
 fn check_workflow(workflow: &Workflow, registry: &dyn StepRegistry, into: &mut Vec<Diagnostic>) {

@@ -4,12 +4,13 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tako_expr::template::Context;
 use tako_schemas::event::Event;
-use tako_schemas::journal::{EnvChanges, Outcome, StepResult};
+use tako_schemas::journal::{Entry, EnvChanges, Outcome, StepResult};
 use tako_schemas::workflow::{OutputSource, Step};
 use time::OffsetDateTime;
 
 use crate::context;
 use crate::fault::Fault;
+use crate::plan::PlannedStep;
 use crate::port::{Captured, Exit, ExitStatus};
 use crate::render::Source;
 use crate::stepfiles::{check_env_name, is_output_name, parse_assignments, parse_paths};
@@ -55,6 +56,16 @@ pub(crate) struct Recordable {
 }
 
 impl Recordable {
+    /// Refuses a payload that no filter could look at.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] that names the event.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        let bytes = Value::Object(self.payload.clone()).to_string().len();
+        bounded(&format!("the fields of `{}`", self.kind), bytes)
+    }
+
     /// The event, once it has an identity.
     #[must_use]
     pub(crate) fn into_event(
@@ -150,24 +161,44 @@ pub(crate) fn produced(
             outputs.insert(name.clone(), Value::String(value));
         }
     }
-    bounded("the step's outputs", &Value::Object(outputs.clone()))?;
     scope.insert("outputs".to_owned(), Value::Object(outputs.clone()));
     let events = events(source, step, &Context::new(Value::Object(scope)))?;
     for event in &events {
-        bounded(&format!("the payload of `{}`", event.kind), &Value::Object(event.payload.clone()))?;
+        event.check()?;
     }
     Ok((outputs, events))
 }
 
-/// A journal entry takes 1 MiB, and holds a little more than the value.
-const LARGEST_VALUE_BYTES: usize = (1 << 20) - (16 << 10);
+/// Payloads, and the inputs made of them, are part of the first journal entry of every child.
+const LARGEST_VALUE_BYTES: usize = 256 << 10;
+/// Outputs and variables of a step are one journal entry, which takes 1 MiB.
+const LARGEST_RESULT_BYTES: usize = (1 << 20) - (16 << 10);
 
-fn bounded(what: &str, value: &Value) -> Result<(), Fault> {
-    let bytes = value.to_string().len();
-    if bytes <= LARGEST_VALUE_BYTES {
+/// Refuses what a journal or a filter would refuse later.
+///
+/// # Errors
+///
+/// A [`Fault`] that says what is how large.
+pub(crate) fn bounded(what: &str, bytes: usize) -> Result<(), Fault> {
+    within(what, bytes, LARGEST_VALUE_BYTES)
+}
+
+fn within(what: &str, bytes: usize, limit: usize) -> Result<(), Fault> {
+    if bytes <= limit {
         return Ok(());
     }
-    Err(Fault::failure(format!("{what} take {bytes} bytes, the limit is {LARGEST_VALUE_BYTES}")))
+    Err(Fault::failure(format!("{what} take {bytes} bytes, the limit is {limit}")))
+}
+
+/// The entry that ends a step. A result that no journal takes is a failure.
+#[must_use]
+pub(crate) fn finished(planned: &PlannedStep, result: StepResult) -> Entry {
+    let bytes = serde_json::to_vec(&result).map_or(usize::MAX, |bytes| bytes.len());
+    let result = match within("the step's outputs and variables", bytes, LARGEST_RESULT_BYTES) {
+        Ok(()) => result,
+        Err(fault) => failed(&planned.step, fault, result.exit_code, EnvChanges::default()),
+    };
+    Entry::StepFinished { step: planned.id.clone(), result }
 }
 
 fn events(source: Source<'_>, step: &Step, context: &Context) -> Result<Vec<Recordable>, Fault> {

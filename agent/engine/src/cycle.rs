@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use indexmap::IndexMap;
 use tako_schemas::id::RepoRef;
 use tako_schemas::journal::Ancestor;
 use tako_schemas::subscription::Subscription;
@@ -82,18 +83,18 @@ async fn explore(ports: &Ports, start: Ancestor, manifest: &Manifest) -> Result<
                 checkout.and_then(|checkout| check::load(&checkout.manifest, ports.steps.as_ref()).manifest);
             manifests.insert(repo.clone(), loaded);
         }
-        let keys = match manifests.get(&repo) {
+        let events = match manifests.get(&repo) {
             Some(Some(manifest)) => emitted(&repo, manifest, &workflow),
             _ => Vec::new(),
         };
-        for key in keys {
+        for event in events {
             let mut settled: HashSet<RepoRef> = HashSet::new();
-            for candidate in ports.repos.subscribers(&key).await?.found {
+            for candidate in ports.repos.subscribers(&event.key).await?.found {
                 // Behind a subscription that always matches, others of the same repository never run.
-                if settled.contains(&candidate.repo) {
+                if settled.contains(&candidate.repo) || !event.can_match(&candidate.subscription) {
                     continue;
                 }
-                let filtered = is_filtered(&candidate.subscription);
+                let filtered = !candidate.subscription.filters.is_empty();
                 if !filtered {
                     settled.insert(candidate.repo.clone());
                 }
@@ -111,42 +112,73 @@ async fn explore(ports: &Ports, start: Ancestor, manifest: &Manifest) -> Result<
     Ok(graph)
 }
 
-fn is_filtered(subscription: &Subscription) -> bool {
-    !subscription.filters.is_empty() || !subscription.schema_version.is_any()
+/// An event that a workflow may emit, as far as the file says it.
+struct Emitted {
+    key: EventKey,
+    /// Its versions; `None` where only the run can know, or there is none.
+    versions: Vec<Option<String>>,
 }
 
-/// What the fan-outs of a workflow look subscriptions up by, as far as the file says it.
-fn emitted(repo: &RepoRef, manifest: &Manifest, workflow: &str) -> Vec<EventKey> {
+impl Emitted {
+    /// Whether a subscription's range can hold one of the versions.
+    fn can_match(&self, subscription: &Subscription) -> bool {
+        let matches = |version: &Option<String>| {
+            version
+                .as_ref()
+                .is_none_or(|version| subscription.schema_version.matches(version).unwrap_or(true))
+        };
+        self.versions.iter().any(matches)
+    }
+}
+
+/// What the fan-outs of a workflow emit.
+fn emitted(repo: &RepoRef, manifest: &Manifest, workflow: &str) -> Vec<Emitted> {
     let Some(workflow) = manifest.workflows.get(workflow) else { return Vec::new() };
     let steps = all_steps(workflow);
-    let mut keys = Vec::new();
+    let mut found = Vec::new();
     for step in &steps {
-        let Some(kind) = fan_out_type(step) else { continue };
-        let producing =
-            steps.iter().filter(|step| step.produces.events.iter().any(|event| event.kind.as_str() == kind));
-        let mut producers: Vec<&Step> = producing.copied().collect();
-        if producers.is_empty() {
-            producers.push(step);
-        }
+        let Some((kind, with)) = fan_out(step) else { continue };
+        let own_version = with.get("schema_version").map(literal);
+        let mut versions = Vec::new();
         let mut artifacts = vec!["default".to_owned()];
-        for producer in producers {
+        let mut produced_by = |producer: &Step, version: Option<String>| {
+            versions.push(own_version.clone().unwrap_or(version));
             match &producer.produces.artifact {
                 Some(artifact) => artifacts.push(artifact.as_str().to_owned()),
                 None => artifacts.extend(manifest.artifacts.keys().cloned()),
             }
+        };
+        for producer in &steps {
+            for event in producer.produces.events.iter().filter(|event| event.kind.as_str() == kind) {
+                produced_by(
+                    producer,
+                    event.schema_version.as_ref().map(|version| version.as_str().to_owned()),
+                );
+            }
         }
+        // With nothing recorded, the fan-out is the producer itself.
+        produced_by(step, None);
         artifacts.sort();
         artifacts.dedup();
-        keys.push(EventKey { source: repo.repo.clone(), artifacts, kind: kind.to_owned() });
+        let key = EventKey { source: repo.repo.clone(), artifacts, kind: kind.to_owned() };
+        found.push(Emitted { key, versions });
     }
-    keys
+    found
 }
 
-/// The literal event type of a fan-out step.
-fn fan_out_type(step: &Step) -> Option<&str> {
+/// A parameter's text, unless it is a template.
+fn literal(param: &Param) -> Option<String> {
+    match param {
+        Param::Text(text) if !text.as_str().contains("{{") => Some(text.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+/// The literal event type and the parameters of a fan-out step.
+fn fan_out(step: &Step) -> Option<(&str, &IndexMap<String, Param>)> {
     match &step.action {
         Action::Uses { uses, with } if uses.as_str() == "tako/fan-out@v1" => match with.get("event_type")? {
-            Param::Text(text) if !text.as_str().contains("{{") => Some(text.as_str()),
+            Param::Text(text) if !text.as_str().contains("{{") => Some((text.as_str(), with)),
             _ => None,
         },
         _ => None,

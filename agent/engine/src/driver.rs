@@ -100,6 +100,10 @@ impl Driver {
             };
             tracing::debug!(?effect, "next");
             match effect {
+                Effect::StartStep { .. } if kill.is_cancelled() => {
+                    let cause = Some("killed".to_owned());
+                    return self.over(&mut session, Some(&prepared), Outcome::Cancelled, cause).await;
+                }
                 // It holds no lock: to go on it waits in line like everybody else.
                 Effect::StartStep { .. } if session.lease.errand => {
                     let beside = Beside { settle: Some(Settle::Requeue), ..Beside::default() };

@@ -62,8 +62,19 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Longer causes are cut: they go into journal entries, and to people.
+const LONGEST_CAUSE: usize = 4000;
+
 fn one_line(text: String) -> String {
-    if text.contains('\n') { text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ") } else { text }
+    let text = if text.contains('\n') {
+        text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ")
+    } else {
+        text
+    };
+    match text.char_indices().nth(LONGEST_CAUSE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 impl From<RuntimeError> for Fault {

@@ -73,10 +73,15 @@ pub fn next_effect(state: &RunState, plan: &Plan, now: OffsetDateTime) -> Option
     {
         return Some(effect);
     }
+    let time_is_up = deadline(state, plan).is_some_and(|deadline| deadline <= now);
     if state.open_children().next().is_some() {
-        return Some(Effect::Park { until: None, cancel: None });
+        return Some(if time_is_up {
+            Effect::Park { until: None, cancel: Some("the workflow timed out") }
+        } else {
+            Effect::Park { until: deadline(state, plan), cancel: None }
+        });
     }
-    Some(finish(state, plan, main.failed))
+    Some(finish(state, plan, main.failed, time_is_up))
 }
 
 /// Whether a step of the main list has failed so far: what `failure()` says.
@@ -102,7 +107,7 @@ fn unfinished_step(state: &RunState, plan: &Plan, now: OffsetDateTime) -> Option
         StepState::Running { attempt, .. } => Some(Effect::StartStep { step, attempt: attempt + 1 }),
         StepState::Waiting(waiting) => {
             let id = &plan.steps[step].id;
-            let children = || state.children.values().filter(|child| child.step == *id);
+            let children = || state.children_of(id).map(|(_, child)| child);
             if children().all(|child| child.ended.is_some()) {
                 return Some(Effect::SettleStep { step });
             }
@@ -113,7 +118,7 @@ fn unfinished_step(state: &RunState, plan: &Plan, now: OffsetDateTime) -> Option
             let cancel = if state.cancel.is_some() {
                 Some("the run was cancelled")
             } else if until.is_some_and(|until| until <= now) {
-                Some("the fan-out timed out")
+                Some("its time is up")
             } else if waiting.wait.fail_fast && one_failed() {
                 Some("another child failed")
             } else {
@@ -187,7 +192,7 @@ fn failure<'a>(state: &'a RunState, id: &StepId) -> Option<&'a StepResult> {
     }
 }
 
-fn finish(state: &RunState, plan: &Plan, failed: Option<(&StepId, &StepResult)>) -> Effect {
+fn finish(state: &RunState, plan: &Plan, failed: Option<(&StepId, &StepResult)>, time_is_up: bool) -> Effect {
     if let Some((step, result)) = failed {
         let cause = result.cause.as_deref().unwrap_or("no reason given");
         return Effect::Finish { outcome: result.outcome, cause: Some(format!("step `{step}`: {cause}")) };
@@ -201,6 +206,10 @@ fn finish(state: &RunState, plan: &Plan, failed: Option<(&StepId, &StepResult)>)
         child.ended.as_ref().is_some_and(|ended| !ended.outcome.is_success()) && !spoken_for(&child.step)
     });
     match lost {
+        Some(child) if time_is_up && child.outcome() == Some(Outcome::Cancelled) => Effect::Finish {
+            outcome: Outcome::TimedOut,
+            cause: Some(format!("the workflow timed out before {} {} had ended", child.repo, child.workflow)),
+        },
         Some(child) => Effect::Finish {
             outcome: Outcome::Failure,
             cause: Some(format!("child {} {} did not succeed", child.repo, child.workflow)),

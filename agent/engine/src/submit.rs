@@ -93,7 +93,7 @@ pub async fn prepare(
     request: Request,
 ) -> Result<Submission, SubmitError> {
     let checkout = ports.repos.open(&request.origin).await?;
-    let checked = check::load(&checkout.manifest, ports.steps.as_ref());
+    let checked = check::load_apart(ports, &checkout.manifest).await;
     let refuse =
         |diagnostics| SubmitError::Manifest { file: Box::new(checkout.manifest.clone()), diagnostics };
     let Some(manifest) = checked.manifest else { return Err(refuse(checked.diagnostics)) };
@@ -139,6 +139,7 @@ pub async fn prepare(
         inputs,
         trigger: Trigger::Exec,
         ancestors: Vec::new(),
+        depth_limit: None,
         led_by: request.led_by,
     };
     let warnings = checked.diagnostics.into_iter().chain(unsupported).collect();

@@ -16,7 +16,7 @@ use tako_engine::port::RepoError;
 use crate::confined::{is_escape, is_git_directory, plain};
 use crate::failure;
 
-/// Copies `paths` from the directory `workspace` to the directory `checkout`.
+/// Copies `paths` from the directory `workspace` to the directory `checkout`; those that are not there are left out.
 pub(crate) fn copy_back(workspace: &Path, checkout: &Path, paths: &[String]) -> Result<(), RepoError> {
     let open = |path: &Path| {
         Dir::open_ambient_dir(path, ambient_authority())
@@ -26,6 +26,9 @@ pub(crate) fn copy_back(workspace: &Path, checkout: &Path, paths: &[String]) -> 
     for path in paths {
         let confined = || RepoError::Confined { path: path.clone() };
         let relative = plain(Path::new(path)).ok_or_else(confined)?;
+        if from.symlink_metadata(&relative).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            continue;
+        }
         copy(&from, &to, relative).map_err(|error| match is_escape(&error) {
             true => confined(),
             false => failure::io(format!("copy `{path}` back into {}", checkout.display()))(error),

@@ -40,9 +40,11 @@ macro_rules! queued {
 const QUEUED: &str = queued!("");
 const QUEUED_IN_TREE: &str = queued!("AND c.root = :root");
 
-/// Expired leases take part with what they hold themselves left out; there are few.
+/// Expired leases take part with what they hold themselves left out; there are few. A claimer's own are in force
+/// for it: a clock that jumped, or a machine that slept, must not have it lead a run twice.
 const EXPIRED: &str = "SELECT c.run, c.priority, c.place FROM jobs AS c \
      WHERE c.state = 'leased' AND c.expires_at <= :now AND (:root IS NULL OR c.root = :root) \
+     AND c.owner ->> '$.id' <> :claimer \
      AND (SELECT count(*) FROM jobs AS o \
          WHERE o.state = 'leased' AND o.errand = 0 AND o.root = c.root AND o.run <> c.run) < c.tree_limit \
      AND (c.sibling_group IS NULL OR (SELECT count(*) FROM jobs AS o WHERE o.state = 'leased' \
@@ -72,6 +74,7 @@ pub(crate) struct Candidate {
 pub(crate) fn next(
     connection: &Connection,
     root: Option<&RunId>,
+    claimer: &str,
     now: Nanos,
 ) -> Result<Option<Candidate>, JournalError> {
     type Found = Option<(String, i64, i64)>;
@@ -88,7 +91,8 @@ pub(crate) fn next(
     let expired: Found = connection
         .prepare_cached(EXPIRED)
         .and_then(|mut statement| {
-            let parameters = named_params! {":now": now, ":root": root.map(RunId::as_str)};
+            let parameters =
+                named_params! {":now": now, ":root": root.map(RunId::as_str), ":claimer": claimer};
             statement.query_row(parameters, columns).optional()
         })
         .during(SELECT)?;
@@ -114,6 +118,7 @@ pub(crate) struct Outlook {
 pub(crate) fn outlook(
     connection: &Connection,
     root: Option<&RunId>,
+    claimer: &str,
     now: Nanos,
 ) -> Result<Outlook, JournalError> {
     let (due, sleeper, lease): (bool, Option<Nanos>, Option<Nanos>) = connection
@@ -123,6 +128,6 @@ pub(crate) fn outlook(
                 .query_row(named_params! {":now": now}, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         })
         .during(SELECT)?;
-    let worthwhile = due || next(connection, root, now)?.is_some();
+    let worthwhile = due || next(connection, root, claimer, now)?.is_some();
     Ok(Outlook { worthwhile, next: sleeper.into_iter().chain(lease).min() })
 }

@@ -43,7 +43,7 @@ impl Claim {
         }
         line::wake_due(connection, effects, self.now.into())?;
         while let Some(Candidate { run, expired }) =
-            candidate::next(connection, self.root.as_ref(), self.now.into())?
+            candidate::next(connection, self.root.as_ref(), &self.owner.id, self.now.into())?
         {
             if expired {
                 let reason = "its owner has not renewed the lease";

@@ -76,6 +76,7 @@ macro_rules! conformance_tests {
             claiming::waking_moves_parked_jobs_only
             claiming::a_parked_job_wakes_when_its_time_comes
             claiming::an_errand_waits_for_nothing_and_holds_nothing
+            claiming::urging_lets_a_waiting_job_through
             claiming::parking_and_waking_never_miss_each_other
             claiming::a_dropped_claim_loses_no_job
             limits::one_key_one_lease

@@ -102,7 +102,7 @@ impl Prepared {
         connection: &Connection,
         effects: &mut Effects,
     ) -> Result<Vec<Vec<Recorded>>, JournalError> {
-        let Transaction { lease, settle, appends, push, wake, .. } = &self.transaction;
+        let Transaction { lease, settle, appends, push, wake, urge, .. } = &self.transaction;
         if let Some(lease) = lease {
             line::fence(connection, lease)?;
         }
@@ -118,6 +118,7 @@ impl Prepared {
             line::settle(connection, effects, lease, *settle)?;
         }
         wake.iter().try_for_each(|run| line::wake(connection, effects, run))?;
+        urge.iter().try_for_each(|run| line::urge(connection, effects, run.as_str()))?;
         Ok(recorded)
     }
 }

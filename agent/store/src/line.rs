@@ -90,16 +90,20 @@ pub(crate) fn wake_due(
         )
         .and_then(|mut statement| statement.query_map([now], |row| row.get(0))?.collect())
         .during(UPDATE)?;
-    for run in due {
-        connection
-            .prepare_cached(
-                "UPDATE jobs SET state = 'queued', wake_at = NULL, errand = 1, \
-                 place = (SELECT max(place) + 1 FROM jobs) WHERE run = ?1",
-            )
-            .and_then(|mut statement| statement.execute([run]))
-            .during(UPDATE)?;
-        effects.jobs = true;
-    }
+    due.iter().try_for_each(|run| urge(connection, effects, run))
+}
+
+/// Lets a waiting job be claimed at once, for an errand.
+pub(crate) fn urge(connection: &Connection, effects: &mut Effects, run: &str) -> Result<(), JournalError> {
+    let urged = connection
+        .prepare_cached(
+            "UPDATE jobs SET state = 'queued', wake_at = NULL, errand = 1, \
+             place = (SELECT max(place) + 1 FROM jobs) \
+             WHERE run = ?1 AND aside = 0 AND state IN ('parked', 'queued') AND errand = 0",
+        )
+        .and_then(|mut statement| statement.execute([run]))
+        .during(UPDATE)?;
+    effects.jobs |= urged > 0;
     Ok(())
 }
 

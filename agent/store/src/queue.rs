@@ -30,10 +30,10 @@ impl Queue for SqliteStore {
                 return Ok(parcel.deliver());
             }
             let now = self.clock.now();
-            let root = request.root.clone();
+            let (root, me) = (request.root.clone(), request.owner.id.clone());
             let outlook = self
                 .readers
-                .read(move |connection| candidate::outlook(connection, root.as_ref(), now.into()))
+                .read(move |connection| candidate::outlook(connection, root.as_ref(), &me, now.into()))
                 .await?;
             if outlook.worthwhile
                 && let Some(parcel) = self.take(request, now, &alive).await?

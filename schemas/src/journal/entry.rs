@@ -175,6 +175,9 @@ pub struct Created {
     /// The runs above it, root first.
     #[serde(default)]
     pub ancestors: Vec<Ancestor>,
+    /// How many runs may stand above one below it, as the workflows above allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth_limit: Option<u32>,
     /// The one process that leads the whole tree (`tako exec`): when it dies, the tree is interrupted and
     /// nobody else takes it over. Only a root has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -303,6 +306,9 @@ pub struct Wait {
     /// Whether the first failed child cancels the others.
     #[serde(default)]
     pub fail_fast: bool,
+    /// Children of earlier steps that it waits for too: they run for the same event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<RunId>,
 }
 
 /// How a run or a step ended.

@@ -137,6 +137,14 @@ pub struct Child {
     pub ended: Option<Ended>,
 }
 
+impl Child {
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.ended.as_ref().map(|ended| ended.outcome)
+    }
+}
+
 /// An entry that cannot follow the state: the journal is corrupt, or somebody kept writing after the lease was
 /// lost.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -249,7 +257,10 @@ impl RunState {
                     ) => *since,
                     _ => at,
                 };
-                self.steps.insert(step.clone(), StepState::Finished { since, at, result: Box::new(result.clone()) });
+                self.steps.insert(
+                    step.clone(),
+                    StepState::Finished { since, at, result: Box::new(result.clone()) },
+                );
             }
             Entry::StepSkipped { step, reason } => {
                 self.steps.insert(step.clone(), StepState::Skipped { reason: reason.clone() });
@@ -344,6 +355,15 @@ impl RunState {
     /// Children that are not over.
     pub fn open_children(&self) -> impl Iterator<Item = (&RunId, &Child)> {
         self.children.iter().filter(|(_, child)| child.ended.is_none())
+    }
+
+    /// Children that `step` asked for, and those it waits for though another step did.
+    pub fn children_of(&self, step: &StepId) -> impl Iterator<Item = (&RunId, &Child)> {
+        let adopted = match self.steps.get(step) {
+            Some(StepState::Waiting(waiting)) => &waiting.wait.adopted[..],
+            _ => &[],
+        };
+        self.children.iter().filter(move |(run, child)| child.step == *step || adopted.contains(run))
     }
 
     /// Variables and paths that finished steps set for the steps behind them.

@@ -327,3 +327,30 @@ workflows:
     assert_eq!(tree["events"].as_array().unwrap().len(), 2, "{tree:#}");
     assert_eq!(tree["events"][1]["payload"]["first"], "o/b:main");
 }
+
+#[test]
+fn fail_fast_cancels_the_others_and_fails() {
+    let home = Home::new();
+    home.add(
+        "o/a",
+        &manifest(true, &[])
+            .replace("wait_for_children: true", "wait_for_children: true, fail_fast: true, timeout: 60s"),
+    );
+    home.add("o/bad", &manifest(false, &[("o/a", "")]).replace("echo", "exit 1; echo"));
+    home.add("o/slow", &manifest(false, &[("o/a", "")]).replace("echo", "sleep 600; echo"));
+    home.tako(&["exec", "go", "--repo=o/a"]).expect(1);
+    assert_eq!(
+        states(&home.status(None)),
+        ["o/a:main failure", "o/bad:main failure", "o/slow:main cancelled"]
+    );
+}
+
+#[test]
+fn the_workflows_timeout_reaches_children_that_nobody_waits_for() {
+    let home = Home::new();
+    let text = manifest(true, &[]).replace("wait_for_children: true", "wait_for_children: false");
+    home.add("o/a", &text.replace("  go:\n", "  go:\n    timeout: 1s\n"));
+    home.add("o/slow", &manifest(false, &[("o/a", "")]).replace("echo", "sleep 600; echo"));
+    home.tako(&["exec", "go", "--repo=o/a"]).expect(4);
+    assert_eq!(states(&home.status(None)), ["o/a:main timed_out", "o/slow:main cancelled"]);
+}

@@ -64,3 +64,16 @@ fn who_waits_for_a_process_that_is_killed_goes_on() {
     first.wait().unwrap();
     assert_eq!(second.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn who_waits_for_another_process_can_be_cancelled() {
+    let home = Home::new();
+    home.add("o/a", "version: 1\nworkflows: {go: {steps: ['echo ready; sleep 600']}}\n");
+    let (mut first, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+    let (mut second, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "Run: ");
+    signal(&second, "INT");
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    assert!(first.try_wait().unwrap().is_none(), "the other one goes on");
+    signal(&first, "INT");
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+}

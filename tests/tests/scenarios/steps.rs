@@ -232,3 +232,30 @@ fn what_this_version_cannot_do_is_refused_or_named() {
         assert!(valid.stderr.contains(word), "validate says it too: {word}: {}", valid.stderr);
     }
 }
+
+#[test]
+fn outputs_that_no_journal_takes_fail_the_step_alone() {
+    let home = Home::new();
+    let text = r#"
+    steps:
+      - id: large
+        continue_on_error: true
+        run: head -c 1048000 /dev/zero | tr '\0' 'x'
+        produces: {outputs: {all: from_stdout}}
+      - id: larger
+        continue_on_error: true
+        run: head -c 2000000 /dev/zero | tr '\0' 'x'
+        produces: {outputs: {all: from_stdout}}
+      - id: payload
+        continue_on_error: true
+        run: head -c 500000 /dev/zero | tr '\0' 'x'
+        produces: {outputs: {all: from_stdout}, events: [{type: built, payload: {all: "{{ .outputs.all }}"}}]}
+      - {id: after, run: echo after}
+"#;
+    let tree = run(&home, text, 0);
+    for id in ["large", "larger", "payload"] {
+        assert_eq!(step(&tree, id)["state"], "failure", "{id}");
+    }
+    assert!(step(&tree, "larger")["cause"].as_str().unwrap().contains("1048576"), "{tree:#}");
+    assert_eq!(step(&tree, "after")["state"], "success");
+}

@@ -7,11 +7,12 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use tako_expr::template::{Context, Template};
+use tako_schemas::diagnostic::{SourceFile, Text};
 use tako_schemas::event::Event;
 use tako_schemas::id::{RepoRef, RunId, StepId};
 use tako_schemas::input::resolve_inputs;
 use tako_schemas::journal::{
-    Ancestor, Child, Created, Decision, Entry, EnvChanges, Outcome, ParentLink, RunState, StepResult,
+    Ancestor, Child, Created, Decision, Ended, Entry, EnvChanges, Outcome, ParentLink, RunState, StepResult,
     StepState, Trigger, Verdict, Wait,
 };
 
@@ -29,6 +30,9 @@ use crate::port::{
 use crate::route::{self, Surroundings};
 use crate::submit::lock_key;
 
+/// A decision may hold a filter of 4 KiB and some values; an entry takes 1 MiB.
+const DECISIONS_PER_ENTRY: usize = 100;
+
 /// What the delivery of a step's events adds to the journals and the queue.
 #[derive(Default)]
 struct Delivery {
@@ -37,6 +41,8 @@ struct Delivery {
     jobs: Vec<Job>,
     /// Why the step fails although its events were delivered.
     fault: Option<Fault>,
+    /// Children of earlier steps that run for the same event.
+    known: Vec<RunId>,
 }
 
 impl Driver {
@@ -63,10 +69,11 @@ impl Driver {
         match (delivery.fault.take(), &outcome.wait) {
             (Some(fault), _) => {
                 let result = conclude::failed(&planned.step, fault, None, EnvChanges::default());
-                delivery.entries.push(Entry::StepFinished { step: planned.id.clone(), result });
+                delivery.entries.push(conclude::finished(planned, result));
             }
             (None, Some(wait)) => {
-                let wait = self.wait(wait, planned.step.timeout);
+                let adopted = std::mem::take(&mut delivery.known);
+                let wait = self.wait(wait, planned.step.timeout, adopted);
                 delivery.entries.push(Entry::StepWaiting { step: planned.id.clone(), wait });
             }
             (None, None) => {
@@ -92,9 +99,10 @@ impl Driver {
     }
 
     /// How long to wait: as long as the step's parameters and its own `timeout` both allow.
-    fn wait(&self, wait: &WaitRequest, timeout: Option<Duration>) -> Wait {
+    fn wait(&self, wait: &WaitRequest, timeout: Option<Duration>, adopted: Vec<RunId>) -> Wait {
         let timeout = [wait.timeout, timeout].into_iter().flatten().min();
-        Wait { deadline: timeout.map(|timeout| self.ports.clock.now() + timeout), fail_fast: wait.fail_fast }
+        let deadline = timeout.map(|timeout| self.ports.clock.now() + timeout);
+        Wait { deadline, fail_fast: wait.fail_fast, adopted }
     }
 
     /// The event that `emission` means; a new one is recorded on the way.
@@ -123,6 +131,7 @@ impl Driver {
                     schema_version: schema_version.clone(),
                     payload: payload.clone(),
                 };
+                event.check()?;
                 let source = session.state.created.repo.repo.clone();
                 let event = event.into_event(self.ports.ids.event(), source, self.ports.clock.now());
                 delivery
@@ -152,7 +161,11 @@ impl Driver {
             .filter(|(_, child)| child.event == event.id)
             .map(|(run, child)| ((child.repo.clone(), child.workflow.clone()), run.clone()))
             .collect();
-        let max_depth = prepared.plan.workflow.max_depth.unwrap_or(u32::MAX).min(self.settings.max_depth);
+        let max_depth =
+            depth_limit(&session.state.created, prepared).unwrap_or(u32::MAX).min(self.settings.max_depth);
+        if ancestry.len() >= DEEP {
+            tracing::warn!(depth = ancestry.len(), limit = max_depth, "the tree grows deep");
+        }
         // Filters of hostile files may take their whole budget: not on the runtime's threads.
         let (judged, routed_event) = (candidates.clone(), event.clone());
         let chain = ancestry.clone();
@@ -175,6 +188,9 @@ impl Driver {
                 );
                 delivery.fault.get_or_insert_with(|| Fault::failure(cause));
             }
+            if let Some(Verdict::Duplicate { child }) = &refusal {
+                delivery.known.push(child.clone());
+            }
             let verdict = match refusal {
                 Some(verdict) => verdict,
                 None => {
@@ -185,9 +201,13 @@ impl Driver {
             };
             decisions.push(route::decision(&candidate, verdict));
         }
-        delivery.entries.push(Entry::EventRouted { step: step.clone(), event: event.id.clone(), decisions });
+        // A set of thousands has decisions that would not fit into one entry.
+        for decisions in decisions.chunks(DECISIONS_PER_ENTRY) {
+            let (step, event, decisions) = (step.clone(), event.id.clone(), decisions.to_vec());
+            delivery.entries.push(Entry::EventRouted { step, event, decisions });
+        }
         for (candidate, child) in requested {
-            self.request(session, step, event, outcome, &ancestry, candidate, child, delivery).await;
+            self.request(session, prepared, step, event, outcome, candidate, child, delivery).await;
         }
         Ok(())
     }
@@ -200,10 +220,10 @@ impl Driver {
     async fn request(
         &self,
         session: &Session<'_>,
+        prepared: &Prepared,
         step: &StepId,
         event: &Event,
         outcome: &StepOutcome,
-        ancestry: &[Ancestor],
         candidate: Candidate,
         child: RunId,
         delivery: &mut Delivery,
@@ -223,7 +243,8 @@ impl Driver {
             workflow: workflow.clone(),
             inputs,
             trigger: Trigger::Event { event: Box::new(event.clone()) },
-            ancestors: ancestry.to_vec(),
+            ancestors: ancestry(&session.state.created),
+            depth_limit: depth_limit(&session.state.created, prepared),
             led_by: None,
         };
         let mut journal = vec![Entry::Created(Box::new(created))];
@@ -261,30 +282,16 @@ impl Driver {
         candidate: &Candidate,
     ) -> Result<(IndexMap<String, String>, Option<String>), Fault> {
         let checkout = self.ports.repos.open(&Origin::Set(candidate.repo.clone())).await?;
-        let name = candidate.subscription.workflow.as_str();
-        let checked = check::load(&checkout.manifest, self.ports.steps.as_ref());
-        let manifest = checked.manifest.ok_or_else(|| {
-            let first = checked.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
-            Fault::failure(first.map_or_else(String::new, |first| checkout.manifest.one_line(first)))
-        })?;
-        let workflow = manifest
-            .effective(name)
-            .ok_or_else(|| Fault::failure(format!("there is no workflow `{name}`")))?;
+        let (manifest, workflow) = self.workflow(&checkout, candidate.subscription.workflow.as_str()).await?;
         if let Some(missing) =
             check::unsupported(&manifest, &workflow).iter().find(|missing| missing.is_error())
         {
             return Err(Fault::error(checkout.manifest.one_line(missing)));
         }
-        let context = Context::new(Value::Object(context::of_mapping(event)));
-        let mut given = IndexMap::new();
-        for (name, text) in &candidate.subscription.inputs {
-            let rendered = Template::compile(text.as_str()).and_then(|template| template.render(&context));
-            let value = rendered.map_err(|error| {
-                let place = placed(&checkout.manifest, text, error.range.clone(), &error.message);
-                Fault::failure(format!("input `{name}`: {place}"))
-            })?;
-            given.insert(name.clone(), value);
-        }
+        let (event, mapping) = (event.clone(), candidate.subscription.inputs.clone());
+        let given = tokio::task::spawn_blocking(move || mapped(&event, &mapping, &checkout.manifest))
+            .await
+            .map_err(|error| Fault::error(format!("mapping inputs: {error}")))??;
         // Undeclared inputs of a mapping are allowed: the workflow sees them, the linter warns.
         let (declared, extra): (IndexMap<_, _>, IndexMap<_, _>) =
             given.into_iter().partition(|(name, _)| workflow.inputs.contains_key(name));
@@ -293,6 +300,7 @@ impl Driver {
             Fault::failure(all.join("; "))
         })?;
         inputs.extend(extra);
+        conclude::bounded("the inputs", inputs.values().map(String::len).sum())?;
         Ok((inputs, lock_key(&workflow, &candidate.repo)))
     }
 
@@ -304,25 +312,55 @@ impl Driver {
         index: usize,
     ) -> Result<(), DriveError> {
         let planned = &prepared.plan.steps[index];
-        let deadline = match session.state.steps.get(&planned.id) {
-            Some(StepState::Waiting(waiting)) => waiting.wait.deadline,
-            _ => None,
+        let (deadline, fail_fast) = match session.state.steps.get(&planned.id) {
+            Some(StepState::Waiting(waiting)) => (waiting.wait.deadline, waiting.wait.fail_fast),
+            _ => (None, false),
         };
         let now = self.ports.clock.now();
         let deadline = [deadline, next::deadline(&session.state, &prepared.plan)].into_iter().flatten().min();
-        let verdict = verdict(&session.state, &planned.id, deadline.is_some_and(|deadline| deadline <= now));
-        let children = children(&session.state, &planned.id).map(|(run, child)| report(run, child)).collect();
+        let time_is_up = deadline.is_some_and(|deadline| deadline <= now);
+        let verdict = verdict(&session.state, &planned.id, fail_fast, time_is_up);
+        let children =
+            session.state.children_of(&planned.id).map(|(run, child)| report(run, child)).collect();
         let outputs = Map::from_iter([("children".to_owned(), Value::Array(children))]);
         let entries = match verdict {
             Some(fault) => {
                 let failed = conclude::failed(&planned.step, fault, None, EnvChanges::default());
                 let result = StepResult { outputs, ..failed };
-                vec![Entry::StepFinished { step: planned.id.clone(), result }]
+                vec![conclude::finished(planned, result)]
             }
             None => self.succeeded(session, prepared, index, outputs).await,
         };
         session.record(entries).await
     }
+}
+
+/// The inputs that a subscription makes of an event.
+fn mapped(
+    event: &Event,
+    mapping: &IndexMap<String, Text>,
+    file: &SourceFile,
+) -> Result<IndexMap<String, String>, Fault> {
+    let context = Context::new(Value::Object(context::of_mapping(event)));
+    let render = |(name, text): (&String, &Text)| {
+        let rendered = Template::compile(text.as_str()).and_then(|template| template.render(&context));
+        let value = rendered.map_err(|error| {
+            let place = placed(file, text, error.range.clone(), &error.message);
+            Fault::failure(format!("input `{name}`: {place}"))
+        })?;
+        Ok((name.clone(), value))
+    };
+    mapping.iter().map(render).collect()
+}
+
+/// A tree of this depth is worth a word.
+const DEEP: usize = 7;
+
+/// How many runs may stand above a child: the least that any workflow above it allows below itself.
+fn depth_limit(created: &Created, prepared: &Prepared) -> Option<u32> {
+    let above = u32::try_from(created.ancestors.len()).unwrap_or(u32::MAX);
+    let own = prepared.plan.workflow.max_depth.map(|depth| above.saturating_add(depth));
+    [created.depth_limit, own].into_iter().flatten().min()
 }
 
 /// The runs above the children of a run: its own ancestors and itself.
@@ -331,32 +369,48 @@ fn ancestry(created: &Created) -> Vec<Ancestor> {
     created.ancestors.iter().cloned().chain([own]).collect()
 }
 
-fn children<'a>(state: &'a RunState, step: &'a StepId) -> impl Iterator<Item = (&'a RunId, &'a Child)> {
-    state.children.iter().filter(move |(_, child)| child.step == *step)
-}
+/// How many children that did not succeed are named in a cause; the step's outputs hold all of them.
+const NAMED: usize = 10;
 
 /// Why a step that waited for its children does not succeed; `None`: it does.
-fn verdict(state: &RunState, step: &StepId, time_up: bool) -> Option<Fault> {
-    let mut lost = Vec::new();
-    let mut cancelled = false;
-    let mut total = 0;
-    for (_, child) in children(state, step) {
-        total += 1;
-        let Some(ended) = child.ended.as_ref().filter(|ended| !ended.outcome.is_success()) else { continue };
-        cancelled |= ended.outcome == Outcome::Cancelled;
-        let why = ended.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
-        lost.push(format!("{} {} ({}{why})", child.repo, child.workflow, ended.outcome));
-    }
+fn verdict(state: &RunState, step: &StepId, fail_fast: bool, time_is_up: bool) -> Option<Fault> {
+    let total = state.children_of(step).count();
+    let lost: Vec<(&Child, &Ended)> = state
+        .children_of(step)
+        .filter_map(|(_, child)| {
+            Some((child, child.ended.as_ref().filter(|ended| !ended.outcome.is_success())?))
+        })
+        .collect();
     if lost.is_empty() {
         return None;
     }
-    let cause = format!("{} of {total} child runs did not succeed: {}", lost.len(), lost.join(", "));
+    let name = |(child, ended): &(&Child, &Ended)| {
+        let why = ended.cause.as_deref().map(|cause| format!(": {}", shorten(cause))).unwrap_or_default();
+        format!("{} {} ({}{why})", child.repo, child.workflow, ended.outcome)
+    };
+    let mut names: Vec<String> = lost.iter().take(NAMED).map(name).collect();
+    if lost.len() > NAMED {
+        names.push(format!("and {} more", lost.len() - NAMED));
+    }
+    let cause = format!("{} of {total} child runs did not succeed: {}", lost.len(), names.join(", "));
+    let cut_off = lost.iter().any(|(_, ended)| ended.outcome == Outcome::Cancelled);
+    let failed = lost.iter().any(|(_, ended)| ended.outcome != Outcome::Cancelled);
     let outcome = match &state.cancel {
         Some(_) => Outcome::Cancelled,
-        None if time_up && cancelled => Outcome::TimedOut,
+        // With `fail_fast` the others were cancelled for the one that failed, whenever they ended.
+        None if time_is_up && cut_off && !(fail_fast && failed) => Outcome::TimedOut,
         None => Outcome::Failure,
     };
     Some(Fault { outcome, cause })
+}
+
+/// The beginning of a cause, so that many of them fit into a journal entry.
+fn shorten(cause: &str) -> String {
+    const LENGTH: usize = 200;
+    if cause.chars().count() <= LENGTH {
+        return cause.to_owned();
+    }
+    cause.chars().take(LENGTH).chain(['…']).collect()
 }
 
 fn report(run: &RunId, child: &Child) -> Value {
@@ -367,7 +421,7 @@ fn report(run: &RunId, child: &Child) -> Value {
         "run": run.as_str(),
         "state": ended.map(|ended| ended.outcome),
         "duration_ms": ended.map(|ended| u64::try_from((ended.at - child.since).whole_milliseconds()).unwrap_or(0)),
-        "error": ended.and_then(|ended| ended.cause.clone()),
+        "error": ended.and_then(|ended| ended.cause.as_deref()).map(shorten),
     })
 }
 

@@ -45,7 +45,9 @@ impl Driver {
                         entries: vec![entry],
                     });
                     if wakes(&state, outcome) {
-                        beside.wake.push(parent.run);
+                        // A parent that is to end needs no lock, and must not wait for one.
+                        let queue = if state.cancel.is_some() { &mut beside.urge } else { &mut beside.wake };
+                        queue.push(parent.run);
                     }
                 }
             }
@@ -66,6 +68,7 @@ impl Driver {
 
     /// Copies the artifacts that the run made into the user's checkout, if it worked from one.
     async fn hand_back(&self, session: &Session<'_>, prepared: &Prepared) -> Result<(), String> {
+        // `produces.artifact` names what a step makes; it does not require that the file is there.
         let paths = made(&session.state, &prepared.manifest);
         if session.state.created.local.is_none() || paths.is_empty() {
             return Ok(());
@@ -84,7 +87,7 @@ fn wakes(parent: &RunState, outcome: Outcome) -> bool {
     });
     match waiting {
         Some((step, waiting)) => {
-            let open = parent.open_children().any(|(_, child)| child.step == *step);
+            let open = parent.children_of(step).any(|(_, child)| child.ended.is_none());
             !open || (waiting.wait.fail_fast && !outcome.is_success())
         }
         None => parent.open_children().next().is_none(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tako_schemas::diagnostic::SourceFile;
 use tako_schemas::journal::{Created, Entry};
-use tako_schemas::workflow::Manifest;
+use tako_schemas::workflow::{Manifest, Workflow};
 
 use super::Driver;
 use super::session::{DriveError, Session};
@@ -51,7 +51,7 @@ impl Driver {
             return Ok(known);
         }
         let checkout = self.ports.repos.open(&origin(&session.state.created)).await?;
-        let (manifest, plan) = self.plan(&checkout, &session.state.created.workflow)?;
+        let (manifest, plan) = self.plan(&checkout, &session.state.created.workflow).await?;
         if session.state.digest.as_ref().is_some_and(|digest| *digest != plan.digest) {
             return Err(Fault::error("the workflow changed while the run was waiting").into());
         }
@@ -80,16 +80,26 @@ impl Driver {
         Ok(prepared)
     }
 
-    fn plan(&self, checkout: &Checkout, workflow: &str) -> Result<(Manifest, Plan), Fault> {
-        let checked = check::load(&checkout.manifest, self.ports.steps.as_ref());
+    async fn plan(&self, checkout: &Checkout, workflow: &str) -> Result<(Manifest, Plan), Fault> {
+        let (manifest, workflow) = self.workflow(checkout, workflow).await?;
+        let plan = Plan::new(workflow).map_err(|error| Fault::failure(error.to_string()))?;
+        Ok((manifest, plan))
+    }
+
+    /// A workflow of a repository, and the file it stands in.
+    pub(super) async fn workflow(
+        &self,
+        checkout: &Checkout,
+        name: &str,
+    ) -> Result<(Manifest, Workflow), Fault> {
+        let checked = check::load_apart(&self.ports, &checkout.manifest).await;
         let manifest = checked.manifest.ok_or_else(|| {
             let first = checked.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
             Fault::failure(first.map_or_else(String::new, |first| checkout.manifest.one_line(first)))
         })?;
-        let workflow = manifest.effective(workflow).ok_or_else(|| {
-            Fault::failure(format!("{}: there is no workflow `{workflow}`", checkout.manifest.name()))
+        let workflow = manifest.effective(name).ok_or_else(|| {
+            Fault::failure(format!("{}: there is no workflow `{name}`", checkout.manifest.name()))
         })?;
-        let plan = Plan::new(workflow).map_err(|error| Fault::failure(error.to_string()))?;
-        Ok((manifest, plan))
+        Ok((manifest, workflow))
     }
 }

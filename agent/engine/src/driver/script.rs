@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Driver;
 use super::prepare::Prepared;
 use super::session::{DriveError, Session};
+use super::step::Attempt;
 use crate::conclude::{self, Harvest};
 use crate::fault::Fault;
 use crate::next::deadline;
@@ -27,17 +28,17 @@ impl Driver {
         &self,
         session: &mut Session<'_>,
         prepared: &Arc<Prepared>,
-        index: usize,
-        attempt: u32,
+        attempt: Attempt,
         script: Script,
         kill: &CancellationToken,
     ) -> Result<(), DriveError> {
+        let index = attempt.index;
         let planned = &prepared.plan.steps[index];
         let limit = Limit::of(session, prepared, planned, self.ports.clock.now());
         let command = StepCommand {
             run: session.run().clone(),
             step: planned.id.clone(),
-            attempt,
+            attempt: attempt.number,
             argv: script.argv,
             script: script.script,
             workspace: prepared.workspace.path.clone(),
@@ -54,7 +55,8 @@ impl Driver {
         let spawned = Entry::StepSpawned { step: planned.id.clone(), process: running.process() };
         session.record(vec![spawned]).await?;
 
-        let (exit, stopped) = self.watch(session, running.as_mut(), &limit, kill).await?;
+        let (exit, stopped) =
+            self.watch(session, running.as_mut(), &limit, attempt.despite_cancel, kill).await?;
         let entries = match exit {
             Err(fault) => vec![self.failure(planned, fault, None, EnvChanges::default())],
             Ok(exit) => match stopped.map_or_else(|| conclude::outcome(exit.status), Err) {
@@ -82,13 +84,12 @@ impl Driver {
         session: &mut Session<'_>,
         running: &mut dyn Running,
         limit: &Limit,
+        despite_cancel: bool,
         kill: &CancellationToken,
     ) -> Result<(Result<Exit, Fault>, Option<Fault>), DriveError> {
         let stopper = running.stopper();
         let mut stopped = None;
         let mut killed = false;
-        // Steps that clean up after a cancellation run although there is one.
-        let cancelled_before = session.state.cancel.is_some();
         let clock = Arc::clone(&self.ports.clock);
         let mut time_up = std::pin::pin!(async move {
             match limit.left {
@@ -97,17 +98,19 @@ impl Driver {
             }
         });
         loop {
+            if let Some((by, _)) =
+                session.state.cancel.as_ref().filter(|_| stopped.is_none() && !despite_cancel)
+            {
+                let cause = format!("cancelled by {by}");
+                stopped = Some(Fault { outcome: Outcome::Cancelled, cause });
+                stopper.stop(self.settings.cancel_grace);
+            }
             let (run, seq) = (session.run().clone(), session.state.seq);
             tokio::select! {
                 exit = running.wait() => return Ok((exit.map_err(Fault::from), stopped)),
                 changed = self.ports.journal.changed(&run, seq) => {
                     changed?;
                     session.catch_up().await?;
-                    if stopped.is_none() && !cancelled_before && let Some((by, _)) = &session.state.cancel {
-                        let cause = format!("cancelled by {by}");
-                        stopped = Some(Fault { outcome: Outcome::Cancelled, cause });
-                        stopper.stop(self.settings.cancel_grace);
-                    }
                 }
                 () = &mut time_up, if stopped.is_none() => {
                     stopped = Some(Fault { outcome: Outcome::TimedOut, cause: limit.cause.clone() });
@@ -157,13 +160,13 @@ impl Driver {
         let mut entries = self.recorded(session, &planned.id, harvest.events);
         let succeeded = conclude::succeeded(&planned.step, harvest.outputs);
         let result = StepResult { exit_code: Some(0), env: harvest.env, ..succeeded };
-        entries.push(Entry::StepFinished { step: planned.id.clone(), result });
+        entries.push(conclude::finished(planned, result));
         entries
     }
 
     fn failure(&self, planned: &PlannedStep, fault: Fault, exit_code: Option<i32>, env: EnvChanges) -> Entry {
         let result = conclude::failed(&planned.step, fault, exit_code, env);
-        Entry::StepFinished { step: planned.id.clone(), result }
+        conclude::finished(planned, result)
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) struct Beside {
     pub(super) others: Vec<Append>,
     pub(super) push: Vec<crate::port::Job>,
     pub(super) wake: Vec<RunId>,
+    pub(super) urge: Vec<RunId>,
 }
 
 impl<'a> Session<'a> {
@@ -83,6 +84,7 @@ impl<'a> Session<'a> {
             appends: std::iter::once(own).chain(beside.others).collect(),
             push: beside.push,
             wake: beside.wake,
+            urge: beside.urge,
         };
         let mut recorded = self.ports.journal.commit(transaction).await?.into_iter();
         self.apply(recorded.next().unwrap_or_default()).await?;

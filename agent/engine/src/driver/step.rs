@@ -15,6 +15,17 @@ use crate::fault::Fault;
 use crate::port::{StepCall, StepError};
 use crate::render::{Concrete, Source};
 
+/// One try of one step.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt {
+    /// The step's index in the plan.
+    pub(super) index: usize,
+    /// Which try, from 1.
+    pub(super) number: u32,
+    /// Whether it was started although the run was cancelled.
+    pub(super) despite_cancel: bool,
+}
+
 impl Driver {
     pub(super) async fn start_step(
         &self,
@@ -25,6 +36,8 @@ impl Driver {
         kill: &CancellationToken,
     ) -> Result<(), DriveError> {
         let planned = &prepared.plan.steps[index];
+        // Steps that clean up run although the run was cancelled.
+        let despite_cancel = session.state.cancel.is_some();
         if attempt > 1 {
             self.reap(session, prepared, index).await;
         }
@@ -35,33 +48,25 @@ impl Driver {
             let (step, reason) = (planned.id.clone(), reason.clone());
             return session.record(vec![Entry::StepSkipped { step, reason }]).await;
         }
-        let started = Entry::StepStarted { step: planned.id.clone(), attempt };
+        session.record(vec![Entry::StepStarted { step: planned.id.clone(), attempt }]).await?;
+        if let Some((by, _)) = session.state.cancel.as_ref().filter(|_| !despite_cancel) {
+            let fault = Fault { outcome: Outcome::Cancelled, cause: format!("cancelled by {by}") };
+            return self.fail_step(session, prepared, index, fault).await;
+        }
         match concrete {
             Ok(Concrete::Script(script)) => {
-                session.record(vec![started]).await?;
-                self.run_script(session, prepared, index, attempt, script, kill).await
+                let attempt = Attempt { index, number: attempt, despite_cancel };
+                self.run_script(session, prepared, attempt, script, kill).await
             }
-            Ok(Concrete::Builtin { uses, params }) => {
-                session.record(vec![started]).await?;
-                match self.call(session, &uses, params).await {
-                    Ok(outcome) => self.deliver(session, prepared, index, outcome).await,
-                    Err(fault) => self.fail_step(session, prepared, index, fault).await,
-                }
-            }
+            Ok(Concrete::Builtin { uses, params }) => match self.call(session, &uses, params).await {
+                Ok(outcome) => self.deliver(session, prepared, index, outcome).await,
+                Err(fault) => self.fail_step(session, prepared, index, fault).await,
+            },
             Ok(Concrete::Skip { reason }) => {
-                session.record(vec![started]).await?;
-                self.fail_step(
-                    session,
-                    prepared,
-                    index,
-                    Fault::error(format!("interrupted, and now {reason}")),
-                )
-                .await
-            }
-            Err(fault) => {
-                session.record(vec![started]).await?;
+                let fault = Fault::error(format!("interrupted, and now {reason}"));
                 self.fail_step(session, prepared, index, fault).await
             }
+            Err(fault) => self.fail_step(session, prepared, index, fault).await,
         }
     }
 
@@ -131,7 +136,7 @@ impl Driver {
             }
             Err(fault) => (Vec::new(), conclude::failed(&planned.step, fault, None, EnvChanges::default())),
         };
-        entries.push(Entry::StepFinished { step: planned.id.clone(), result });
+        entries.push(conclude::finished(planned, result));
         entries
     }
 
@@ -159,7 +164,7 @@ impl Driver {
     ) -> Result<(), DriveError> {
         let planned = &prepared.plan.steps[index];
         let result = conclude::failed(&planned.step, fault, None, EnvChanges::default());
-        session.record(vec![Entry::StepFinished { step: planned.id.clone(), result }]).await
+        session.record(vec![conclude::finished(planned, result)]).await
     }
 
     /// Ends a step that an owner before this one started, in a run that is to stop.

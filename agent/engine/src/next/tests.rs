@@ -39,6 +39,7 @@ impl Bench {
             inputs: indexmap::IndexMap::new(),
             trigger: Trigger::Exec,
             ancestors: Vec::new(),
+            depth_limit: None,
             led_by: None,
         };
         let first = Recorded { seq: 1, at: at(0), entry: Entry::Created(Box::new(created)) };

@@ -53,6 +53,8 @@ pub struct Transaction {
     pub push: Vec<Job>,
     /// Parked runs that shall be claimed again. Others are left alone.
     pub wake: Vec<RunId>,
+    /// Runs that wait, in line or parked, and shall be claimed at once for an errand (see [`Lease::errand`]).
+    pub urge: Vec<RunId>,
 }
 
 /// Entries for one run's journal.

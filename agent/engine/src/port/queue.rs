@@ -101,8 +101,8 @@ pub struct Lease {
     pub owner: Owner,
     /// Which lease of the run it is, from 1: a write under an earlier one is refused.
     pub attempt: u32,
-    /// A parked job whose time has come is leased for an errand: without the lock of its key, and counting for no
-    /// limit, since its children may hold both. Its owner may look after these children and park again; to execute
-    /// steps it requeues the job.
+    /// A job that was urged, or parked until now, is leased for an errand: without the lock of its key, and counting
+    /// for no limit, since others may hold both. Its owner may end the run, or look after its children and park
+    /// again; to execute steps it requeues the job.
     pub errand: bool,
 }

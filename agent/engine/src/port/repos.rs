@@ -19,7 +19,7 @@ pub trait RepoSource: Send + Sync {
     /// earlier attempt left there is removed first.
     async fn workspace(&self, checkout: &Checkout, run: &RunId) -> Result<Workspace, RepoError>;
 
-    /// Copies `paths` (relative to the workspace) back into the user's checkout at `to`.
+    /// Copies those of `paths` (relative to the workspace) that exist back into the user's checkout at `to`.
     ///
     /// # Errors
     ///

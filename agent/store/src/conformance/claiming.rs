@@ -123,6 +123,32 @@ pub async fn an_errand_waits_for_nothing_and_holds_nothing(world: &World) {
     assert_eq!(world.claim("a").await, None, "in line again, it waits for the lock");
 }
 
+/// An urged job goes ahead of everything it would otherwise wait for; one that is leased or set aside does not.
+pub async fn urging_lets_a_waiting_job_through(world: &World) {
+    let urge = async |n| {
+        world.commit(Transaction { urge: vec![run(n)], ..Transaction::default() }).await.unwrap();
+    };
+    for n in 1..=3 {
+        world.submit(locked(&run(n), &run(n), "repo:o/a")).await;
+    }
+    let first = world.claim("a").await.unwrap();
+    assert_eq!(world.claim("a").await, None);
+    urge(1).await;
+    urge(3).await;
+    urge(9).await;
+    let errand = world.claim("a").await.unwrap();
+    assert_eq!((errand.run.clone(), errand.errand), (run(3), true));
+    assert_eq!(world.claim("a").await, None);
+    world.settle(&errand, Settle::Done).await.unwrap();
+    world.park(&first, None).await;
+    urge(1).await;
+    let again = world.claim_in(&run(1), "a").await.unwrap();
+    assert!(again.errand, "a parked one too");
+    assert!(world.store.queue.set_aside(&run(2), "gone").await.unwrap());
+    urge(2).await;
+    assert_eq!(world.claim_in(&run(2), "a").await, None);
+}
+
 /// A parent that parks and its child that ends at the same time: the parent hears of it in any order.
 pub async fn parking_and_waking_never_miss_each_other(world: &World) {
     let (parent, child) = (run(1), run(2));

@@ -143,25 +143,25 @@ async fn lead(worker: &Worker, root: &RunId) -> Result<Outcome, CliError> {
     let mut terminate = listen(SignalKind::terminate())?;
     let kill = CancellationToken::new();
     let mut work = std::pin::pin!(worker.lead_tree(root, &kill));
-    let by = tokio::select! {
-        outcome = &mut work => return Ok(outcome?),
-        by = told(&mut interrupt, &mut terminate) => by,
-    };
-    // The tree must go on being led while it is told to stop: its steps are what is told.
-    let stop = async { cancel(worker.driver.ports(), root, by).await };
-    let (stopped, finished) = tokio::select! {
-        outcome = &mut work => (Ok(0), Some(outcome)),
-        stopped = stop => (stopped, None),
-    };
-    stopped?;
-    if let Some(outcome) = finished {
-        return Ok(outcome?);
+    let mut told_before = false;
+    loop {
+        let by = tokio::select! {
+            outcome = &mut work => return Ok(outcome?),
+            by = told(&mut interrupt, &mut terminate) => by,
+        };
+        if told_before {
+            kill.cancel();
+        }
+        told_before = true;
+        // The tree goes on being led while it is told to stop: its steps are what is told.
+        let (ports, root, kill) = (worker.driver.ports().clone(), root.clone(), kill.clone());
+        tokio::spawn(async move {
+            if let Err(error) = cancel(&ports, &root, by).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "cannot cancel, so it is killed");
+                kill.cancel();
+            }
+        });
     }
-    tokio::select! {
-        outcome = &mut work => return Ok(outcome?),
-        _ = told(&mut interrupt, &mut terminate) => kill.cancel(),
-    }
-    Ok(work.await?)
 }
 
 async fn told(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
