@@ -234,8 +234,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said() {
-        let refused = Fixture::new().copy("dist/app").unwrap_err();
-        assert!(matches!(&refused, RepoError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound));
+    fn what_is_missing_is_left_out() {
+        let at = Fixture::new();
+        fs::write(at.path("workspace/y"), "made").unwrap();
+        at.copy("dist/app").unwrap();
+        at.copy("y").unwrap();
+        assert!(!at.path("checkout/dist").exists());
+        assert!(at.path("checkout/y").exists());
     }
 }

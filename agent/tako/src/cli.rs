@@ -127,7 +127,8 @@ pub(crate) fn with_input_flags(arguments: impl Iterator<Item = OsString>) -> Res
         if input.contains('=') {
             rewritten.push(input.into());
         } else {
-            let value = arguments.next().ok_or_else(|| {
+            let value = arguments.next().filter(|value| !value.as_encoded_bytes().starts_with(b"--"));
+            let value = value.ok_or_else(|| {
                 CliError::usage(format!("`--inputs.{input}` has no value"))
                     .hint(format!("write --inputs.{input}=VALUE"))
             })?;

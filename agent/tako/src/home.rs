@@ -45,24 +45,9 @@ impl Home {
                 .create(directory)
                 .map_err(|error| CliError::io(format!("create {}", directory.display()), &error))?;
         }
-        self.refuse_strangers()
-    }
-
-    /// Journals and logs in a directory that others may write to could be forged.
-    fn refuse_strangers(&self) -> Result<(), CliError> {
-        let shown = self.root.display();
-        let meta =
-            fs::metadata(&self.root).map_err(|error| CliError::io(format!("look at {shown}"), &error))?;
-        let own = nix::unistd::Uid::effective();
-        if meta.uid() != own.as_raw() && !own.is_root() {
-            return Err(CliError::usage(format!("{shown} belongs to somebody else"))
-                .hint("name a directory of your own with --home or TAKO_HOME"));
-        }
-        if meta.permissions().mode() & 0o022 != 0 {
-            return Err(CliError::usage(format!("{shown} can be written by others"))
-                .hint(format!("chmod 700 {shown}")));
-        }
-        Ok(())
+        [&self.root, &self.cache, &self.repos()]
+            .into_iter()
+            .try_for_each(|directory| refuse_strangers(directory))
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -108,6 +93,23 @@ impl Home {
                 .reason(error.message().to_owned())
         })
     }
+}
+
+/// What others may write to could be forged: journals, and repositories whose steps run with our rights.
+fn refuse_strangers(directory: &Path) -> Result<(), CliError> {
+    let shown = directory.display();
+    let meta = fs::metadata(directory).map_err(|error| CliError::io(format!("look at {shown}"), &error))?;
+    let own = nix::unistd::Uid::effective();
+    if meta.uid() != own.as_raw() && !own.is_root() {
+        return Err(CliError::usage(format!("{shown} belongs to somebody else"))
+            .hint("name a directory of your own with --home or TAKO_HOME"));
+    }
+    if meta.permissions().mode() & 0o022 != 0 {
+        return Err(
+            CliError::usage(format!("{shown} can be written by others")).hint(format!("chmod go-w {shown}"))
+        );
+    }
+    Ok(())
 }
 
 fn absolute(path: impl AsRef<Path>) -> Result<PathBuf, CliError> {

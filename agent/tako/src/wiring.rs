@@ -31,8 +31,11 @@ impl Machine {
 /// The journals of `home`; its database is created if it is missing.
 pub(crate) fn store(home: &Home) -> Result<Arc<SqliteStore>, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = SqliteStore::open(&home.database(), Options::new(clock))
-        .map_err(|error| CliError::surroundings(&error))?;
+    let store =
+        SqliteStore::open(&home.database(), Options::new(clock)).map_err(|error| match error.hint() {
+            Some(hint) => CliError::surroundings(&error).hint(hint),
+            None => CliError::surroundings(&error),
+        })?;
     Ok(Arc::new(store))
 }
 

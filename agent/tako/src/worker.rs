@@ -9,12 +9,14 @@ use tako_engine::ports::Ports;
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Outcome, Owner};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::janitor;
+use crate::render::display::Display;
 
 /// How long one claim waits before the worker looks up.
-const CLAIM_WAIT: Duration = Duration::from_secs(5);
+const CLAIM_WAIT: Duration = Duration::from_secs(2);
 
 /// Leads runs in the name of one owner.
 pub(crate) struct Worker {
@@ -38,11 +40,13 @@ impl Worker {
     pub(crate) async fn lead_tree(
         &self,
         root: &RunId,
+        display: &Display,
         kill: &CancellationToken,
     ) -> Result<Outcome, DriveError> {
         let request = ClaimRequest { owner: self.owner.clone(), root: Some(root.clone()) };
         let mut runs: JoinSet<Report> = JoinSet::new();
         let mut trouble = None;
+        let mut told_waiting = false;
         loop {
             tokio::select! {
                 Some(report) = runs.join_next(), if !runs.is_empty() => match report {
@@ -56,15 +60,21 @@ impl Worker {
                     Err(panic) => {
                         tracing::error!(%panic, "a run's task is lost");
                         kill.cancel();
-                        trouble.get_or_insert_with(|| DriveError::Unknown { run: root.clone() });
+                        trouble.get_or_insert_with(|| DriveError::TaskLost { reason: panic.to_string() });
                     }
                 },
                 claimed = self.queue.claim(&request, CLAIM_WAIT), if trouble.is_none() => match claimed {
                     Ok(Some(lease)) => {
                         runs.spawn(lead(Arc::clone(&self.driver), Arc::clone(&self.queue), lease, kill.clone()));
                     }
-                    // What it waits for may be held by a process that died.
-                    Ok(None) => self.set_dead_trees_aside().await,
+                    Ok(None) => {
+                        // What it waits for may be held by a process that died.
+                        self.set_dead_trees_aside().await;
+                        if runs.is_empty() && !told_waiting {
+                            told_waiting = true;
+                            display.note("waiting: another run holds the repository").await;
+                        }
+                    }
                     Err(error) => {
                         kill.cancel();
                         trouble = Some(error.into());
@@ -103,21 +113,20 @@ async fn lead(driver: Arc<Driver>, queue: Arc<dyn Queue>, lease: Lease, kill: Ca
     Report { run, left }
 }
 
-/// Renews a lease three times a period. When that fails for so long that the lease is about to expire, what runs
-/// under it is killed: somebody else may take it over.
+/// Renews a lease three times a period. When it is about to expire all the same, what runs under it is killed:
+/// somebody else may take it over.
 async fn keep_alive(queue: Arc<dyn Queue>, lease: Lease, kill: CancellationToken) {
     let period = queue.lease_period();
-    let mut renewed = tokio::time::Instant::now();
+    let mut renewed = Instant::now();
     loop {
         tokio::time::sleep(period / 3).await;
-        match queue.renew(&lease).await {
-            Ok(()) => renewed = tokio::time::Instant::now(),
-            Err(QueueError::LeaseLost { .. }) => return kill.cancel(),
-            Err(error) => {
+        let began = Instant::now();
+        match tokio::time::timeout_at(renewed + period * 4 / 5, queue.renew(&lease)).await {
+            // The period counts from when it was asked for, at the latest.
+            Ok(Ok(())) => renewed = began,
+            Ok(Err(QueueError::LeaseLost { .. })) | Err(_) => return kill.cancel(),
+            Ok(Err(error)) => {
                 tracing::warn!(run = %lease.run, error = &error as &dyn std::error::Error, "cannot renew the lease");
-                if renewed.elapsed() > period * 4 / 5 {
-                    return kill.cancel();
-                }
             }
         }
     }

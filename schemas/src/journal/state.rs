@@ -95,6 +95,8 @@ pub enum StepState {
     Waiting(WaitingStep),
     /// Over.
     Finished {
+        /// Which try ended it, from 1.
+        attempt: u32,
         /// When it started.
         since: OffsetDateTime,
         /// When it ended.
@@ -251,15 +253,16 @@ impl RunState {
                 }
             }
             Entry::StepFinished { step, result } => {
-                let since = match self.steps.get(step) {
+                let (attempt, since) = match self.steps.get(step) {
                     Some(
-                        StepState::Running { since, .. } | StepState::Waiting(WaitingStep { since, .. }),
-                    ) => *since,
-                    _ => at,
+                        StepState::Running { attempt, since, .. }
+                        | StepState::Waiting(WaitingStep { attempt, since, .. }),
+                    ) => (*attempt, *since),
+                    _ => (1, at),
                 };
                 self.steps.insert(
                     step.clone(),
-                    StepState::Finished { since, at, result: Box::new(result.clone()) },
+                    StepState::Finished { attempt, since, at, result: Box::new(result.clone()) },
                 );
             }
             Entry::StepSkipped { step, reason } => {

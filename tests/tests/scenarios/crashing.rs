@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tako_tests::home::Home;
 
-use super::cancelling::{signal, start};
+use super::cancelling::start;
 
 fn processes_with(mark: &str) -> usize {
     let is_ours = |entry: std::fs::DirEntry| {
@@ -39,9 +39,9 @@ fn after_a_crash_status_tells_the_truth_and_a_second_run_is_not_blocked() {
         home.path().display()
     );
     home.add("o/a", &text);
-    let (mut child, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "[o/a long] ready");
-    signal(&child, "KILL");
-    child.wait().unwrap();
+    let mut started = start(&home, &["exec", "go", "--repo=o/a"], "[o/a long] ready");
+    started.signal("KILL");
+    started.wait();
 
     let tree = home.status(None);
     assert_eq!(tree["state"], "interrupted");
@@ -67,9 +67,9 @@ fn a_crash_in_a_tree_is_told_for_every_run_of_it() {
         "o/b",
         "version: 1\nworkflows: {go: {steps: ['echo ready; sleep 60']}}\nsubscriptions: [{artifact: 'o/a:default', events: [built], workflow: go}]\n",
     );
-    let (mut child, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "[o/b step-1] ready");
-    signal(&child, "KILL");
-    child.wait().unwrap();
+    let mut started = start(&home, &["exec", "go", "--repo=o/a"], "[o/b step-1] ready");
+    started.signal("KILL");
+    started.wait();
     let tree = home.status(None);
     assert_eq!(tako_tests::home::states(&tree), ["o/a:main interrupted", "o/b:main interrupted"]);
     // Somebody else's run of the child's repository goes ahead.

@@ -354,3 +354,40 @@ fn the_workflows_timeout_reaches_children_that_nobody_waits_for() {
     home.tako(&["exec", "go", "--repo=o/a"]).expect(4);
     assert_eq!(states(&home.status(None)), ["o/a:main timed_out", "o/slow:main cancelled"]);
 }
+
+#[test]
+fn a_second_fan_out_of_an_event_waits_for_the_children_of_the_first() {
+    let home = Home::new();
+    let text = "version: 1\nworkflows:\n  go:\n    steps:\n      - {id: make, run: echo, produces: {events: [{type: built}]}}\n      - {id: early, uses: tako/fan-out@v1, with: {event_type: built}}\n      - {id: late, uses: tako/fan-out@v1, with: {event_type: built, wait_for_children: true}}\n      - {id: after, run: echo after}\n";
+    home.add("o/a", text);
+    home.add("o/b", &manifest(false, &[("o/a", "")]).replace("echo", "sleep 0.3; exit 1; echo"));
+    let done = home.tako(&["exec", "go", "--repo=o/a"]).expect(1);
+    assert_eq!(states(&home.status(None)), ["o/a:main failure", "o/b:main failure"]);
+    assert!(!done.stdout.contains("] after"), "{}", done.stdout);
+}
+
+#[test]
+fn a_workflows_depth_holds_for_the_whole_tree_below_it() {
+    let home = Home::new();
+    home.add("o/a", &manifest(true, &[]).replace("  go:\n", "  go:\n    max_depth: 1\n"));
+    home.add("o/b", &manifest(true, &[("o/a", "")]));
+    home.add("o/c", &manifest(false, &[("o/b", "")]));
+    let done = home.tako(&["exec", "go", "--repo=o/a"]).expect(1);
+    assert_eq!(states(&home.status(None)), ["o/a:main failure", "o/b:main failure"]);
+    assert!(done.stdout.contains("deeper than the limit of 1"), "{}", done.stdout);
+}
+
+#[test]
+fn a_range_breaks_a_cycle_only_where_it_cannot_match() {
+    let versioned = |version: &str, range: &str| {
+        manifest(true, &[("o/a", "")])
+            .replace("event_type: built", &format!("event_type: built{version}"))
+            .replace("    workflow: go", &format!("    schema_version: '{range}'\n    workflow: go"))
+    };
+    let cases = [("", 2), (", schema_version: 1.0.0", 2), (", schema_version: 2.0.0", 0)];
+    for (version, code) in cases {
+        let home = Home::new();
+        home.add("o/a", &versioned(version, "^1.0.0"));
+        home.tako(&["exec", "go", "--repo=o/a"]).expect(code);
+    }
+}

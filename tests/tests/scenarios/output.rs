@@ -105,3 +105,32 @@ fn a_terminal_shows_who_is_at_work() {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
+
+#[test]
+fn a_reader_that_stands_still_does_not_keep_ctrl_c_from_ending_it() {
+    let home = Home::new();
+    home.add("o/a", "version: 1\nworkflows: {go: {steps: ['echo ready; yes']}}\n");
+    let mut started = super::cancelling::start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+    // Nobody reads any more: the pipe is full soon.
+    started.signal("INT");
+    started.signal("INT");
+    assert_eq!(started.wait(), Some(130));
+}
+
+#[test]
+fn json_output_is_complete_and_in_order_for_every_run() {
+    let home = Home::new();
+    home.add("o/a", "version: 1\nworkflows: {go: {steps: [{uses: tako/fan-out@v1, with: {event_type: built, wait_for_children: true}}]}}\n");
+    for index in 0..12 {
+        home.add(&format!("o/r{index}"), "version: 1\nworkflows: {go: {steps: ['true']}}\nsubscriptions: [{artifact: 'o/a:default', events: [built], workflow: go}]\n");
+    }
+    let done =
+        home.tako(&["exec", "go", "--repo=o/a", "--output=json", "--max-concurrent-repos=12"]).expect(0);
+    let mut next = std::collections::HashMap::new();
+    for entry in Home::journal(&done) {
+        let next = next.entry(entry["run"].as_str().unwrap().to_owned()).or_insert(1);
+        assert_eq!(entry["seq"], *next);
+        *next += 1;
+    }
+    assert_eq!(next.len(), 13);
+}

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 
 use tako_tests::home::Home;
 
-use super::cancelling::{signal, start};
+use super::cancelling::start;
 
 /// A step that fails when another run of the repository is inside at the same time.
 fn exclusive(home: &Home) -> String {
@@ -57,23 +57,23 @@ fn who_waits_for_a_process_that_is_killed_goes_on() {
         gate.display()
     );
     home.add("o/a", &text);
-    let (mut first, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
-    let (mut second, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "Run: ");
+    let mut first = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+    let mut second = start(&home, &["exec", "go", "--repo=o/a"], "Run: ");
     fs::write(&gate, "").unwrap();
-    signal(&first, "KILL");
-    first.wait().unwrap();
-    assert_eq!(second.wait().unwrap().code(), Some(0));
+    first.signal("KILL");
+    first.wait();
+    assert_eq!(second.wait(), Some(0));
 }
 
 #[test]
 fn who_waits_for_another_process_can_be_cancelled() {
     let home = Home::new();
     home.add("o/a", "version: 1\nworkflows: {go: {steps: ['echo ready; sleep 600']}}\n");
-    let (mut first, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
-    let (mut second, _lines) = start(&home, &["exec", "go", "--repo=o/a"], "Run: ");
-    signal(&second, "INT");
-    assert_eq!(second.wait().unwrap().code(), Some(130));
-    assert!(first.try_wait().unwrap().is_none(), "the other one goes on");
-    signal(&first, "INT");
-    assert_eq!(first.wait().unwrap().code(), Some(130));
+    let mut first = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+    let mut second = start(&home, &["exec", "go", "--repo=o/a"], "Run: ");
+    second.signal("INT");
+    assert_eq!(second.wait(), Some(130));
+    assert!(first.child.try_wait().unwrap().is_none(), "the other one goes on");
+    first.signal("INT");
+    assert_eq!(first.wait(), Some(130));
 }

@@ -21,6 +21,12 @@ pub enum DriveError {
         #[source]
         source: InvalidEntry,
     },
+    /// The task that led a run ended by itself, which is a fault of Tako's.
+    #[error("a run's task is lost: {reason}")]
+    TaskLost {
+        /// What became of it.
+        reason: String,
+    },
     /// There is no such run.
     #[error("there is no run {run}")]
     Unknown {

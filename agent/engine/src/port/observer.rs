@@ -10,7 +10,7 @@ use tako_schemas::journal::Recorded;
 /// A slow observer slows the runs down; a failing one must keep its failure to itself.
 #[async_trait]
 pub trait Observer: Send + Sync {
-    /// An entry is durable. The entries of a run come in order; one may come twice.
+    /// An entry is durable. Every entry of a run comes, some twice; their numbers tell the order.
     async fn entry(&self, run: &RunId, recorded: &Recorded);
 
     /// A step wrote output: whole lines, except where a line is very long or the step ends without a newline.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use tako_engine::cancel::cancel;
-use tako_engine::driver::Driver;
-use tako_engine::port::Origin;
+use tako_engine::port::{Observer, Origin};
 use tako_engine::ports::Settings;
 use tako_engine::submit::{self, Request, Submission, SubmitError};
 use tako_schemas::id::{RepoRef, RunId};
@@ -19,8 +18,9 @@ use crate::cli::Global;
 use crate::error::{CliError, Code};
 use crate::home::Home;
 use crate::janitor;
+use crate::render::display::Display;
 use crate::render::{self, Announcement, excerpt};
-use crate::wiring::{self, Machine};
+use crate::wiring;
 use crate::worker::Worker;
 
 /// Run a workflow on this machine, and the workflows of the repositories that subscribe to its events
@@ -105,8 +105,9 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     let owner = tako_runtime::this_owner(format!("exec-{}", uuid::Uuid::new_v4()))
         .map_err(|error| CliError::io("identify this process", &error))?;
 
-    let display = render::exec_display(args.output, args.debug_subscriptions, global);
-    let machine = wiring::machine(&home, &config, Arc::clone(&display).observer())?;
+    let mut signals = Signals::listen()?;
+    let display = Display::new(args.output, args.debug_subscriptions, global);
+    let machine = wiring::machine(&home, &config, Arc::clone(&display) as Arc<dyn Observer>)?;
     let journal = machine.ports.journal.as_ref();
     for root in
         janitor::set_dead_trees_aside(journal, machine.queue.as_ref(), machine.ports.runtime.as_ref()).await?
@@ -118,16 +119,14 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     let request = Request { origin, workflow: args.workflow, inputs, led_by: Some(owner.clone()) };
     let submission = submit::prepare(&machine.ports, &settings, request).await.map_err(refused)?;
     warn(&submission, global);
-    display.announce(&Announcement::of(&submission.created));
+    display.announce(&Announcement::of(&submission.created)).await;
     let root = submit::submit(&machine.ports, submission).await?;
 
     let worker = Worker { driver: machine.driver(settings), queue: Arc::clone(&machine.queue), owner };
-    let outcome = lead(&worker, &root).await;
+    let outcome = lead(&worker, &root, &display, &mut signals).await;
     let report = render::report::of(journal, &root, &home.logs()).await?;
-    display.conclude(&report);
-    let outcome = outcome?;
-    shut_down(worker, machine);
-    Ok(match outcome {
+    display.conclude(&report).await;
+    Ok(match outcome? {
         Outcome::Success => ExitCode::SUCCESS,
         Outcome::Failure => Code::Failed.into(),
         Outcome::Error => Code::Surroundings.into(),
@@ -136,20 +135,23 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     })
 }
 
-/// Leads the tree; the first SIGINT or SIGTERM cancels it, the second kills what runs.
-async fn lead(worker: &Worker, root: &RunId) -> Result<Outcome, CliError> {
-    let listen = |kind| signal(kind).map_err(|error| CliError::io("listen for signals", &error));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
+/// Leads the tree; the first signal cancels it, the second kills what runs.
+async fn lead(
+    worker: &Worker,
+    root: &RunId,
+    display: &Display,
+    signals: &mut Signals,
+) -> Result<Outcome, CliError> {
     let kill = CancellationToken::new();
-    let mut work = std::pin::pin!(worker.lead_tree(root, &kill));
+    let mut work = std::pin::pin!(worker.lead_tree(root, display, &kill));
     let mut told_before = false;
     loop {
         let by = tokio::select! {
             outcome = &mut work => return Ok(outcome?),
-            by = told(&mut interrupt, &mut terminate) => by,
+            by = signals.next() => by,
         };
         if told_before {
+            display.mute();
             kill.cancel();
         }
         told_before = true;
@@ -164,19 +166,25 @@ async fn lead(worker: &Worker, root: &RunId) -> Result<Outcome, CliError> {
     }
 }
 
-async fn told(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = interrupt.recv() => "Ctrl-C",
-        _ = terminate.recv() => "SIGTERM",
-    }
+/// What the user sends to end it. Listened to before there is anything to end, so that nothing is left half-begun.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
-/// Lets the store write what it still holds before the process ends.
-fn shut_down(worker: Worker, machine: Machine) {
-    let driver: Arc<Driver> = worker.driver;
-    drop(driver);
-    drop(worker.queue);
-    drop(machine);
+impl Signals {
+    fn listen() -> Result<Self, CliError> {
+        let listen = |kind| signal(kind).map_err(|error| CliError::io("listen for signals", &error));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Who asks, as status will say it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
 }
 
 /// The caller's environment, without what Tako sets itself.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use tako_schemas::id::{RepoRef, RunId, StepId};
 use tako_schemas::journal::{RunState, StepState};
 
-use super::status::{chosen, tree};
+use super::status::{chosen, names, tree};
 use super::written;
 use crate::cli::Global;
 use crate::error::CliError;
@@ -44,10 +44,14 @@ pub(crate) async fn logs(
     let run = chosen(journal.as_ref(), args.run.as_ref()).await?;
     let states = tree(journal.as_ref(), &run).await?;
     let wanted = |state: &&RunState| {
-        args.repo.as_ref().is_none_or(|repo| state.created.repo.repo == repo.repo)
+        args.repo.as_ref().is_none_or(|repo| names(repo, state))
             // A step belongs to the run that was named, unless a repository was.
             && (args.step.is_none() || args.repo.is_some() || state.created.run == run)
     };
+    if !states.iter().any(|state| wanted(&state)) {
+        let repo = args.repo.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Err(CliError::usage(format!("{repo} has no run below {run}")));
+    }
     let mut found = false;
     for state in states.iter().filter(wanted) {
         for (step, known) in &state.steps {
@@ -57,12 +61,12 @@ pub(crate) async fn logs(
                 continue;
             }
             found = true;
-            for attempt in 1.. {
+            for attempt in 1..=attempts(known) {
                 let path = tako_runtime::log_path(&home.logs(), &state.created.run, step, attempt);
                 let prefix = args.step.is_none().then(|| format!("[{} {step}] ", state.created.repo.repo));
                 match copy(&path, prefix.as_deref(), out) {
                     Ok(()) => {}
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return written(Err(error)),
                 }
             }
@@ -75,6 +79,16 @@ pub(crate) async fn logs(
                 .detail(format!("steps that did: {}", steps.join(", "))))
         }
         _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// How often a step was tried, at the most.
+fn attempts(step: &StepState) -> u32 {
+    match step {
+        StepState::Running { attempt, .. } => *attempt,
+        StepState::Waiting(waiting) => waiting.attempt,
+        StepState::Finished { attempt, .. } => *attempt,
+        StepState::Skipped { .. } => 0,
     }
 }
 

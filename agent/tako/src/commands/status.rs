@@ -54,12 +54,8 @@ pub(crate) async fn status(
     let nodes: Vec<Node> = match &args.repo {
         None => Node::of(&states, lost.as_deref(), now).into_iter().collect(),
         Some(repo) => {
-            let named = |state: &&RunState| {
-                state.created.repo.repo == repo.repo
-                    && (repo.branch.is_none() || state.created.repo.branch == repo.branch)
-            };
             let single = |state: &RunState| Node::of(std::slice::from_ref(state), lost.as_deref(), now);
-            states.iter().filter(named).filter_map(single).collect()
+            states.iter().filter(|state| names(repo, state)).filter_map(single).collect()
         }
     };
     if nodes.is_empty() {
@@ -73,6 +69,12 @@ pub(crate) async fn status(
             write!(out, "{}", node.text(args.show_events))
         }
     }))
+}
+
+/// Whether `repo` means the repository of this run.
+pub(crate) fn names(repo: &RepoRef, state: &RunState) -> bool {
+    state.created.repo.repo == repo.repo
+        && (repo.branch.is_none() || state.created.repo.branch == repo.branch)
 }
 
 /// The run that was named, else the newest root.

@@ -1,13 +1,15 @@
 //! `tako validate`
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tako_engine::check;
 use tako_engine::port::RepoSource;
 use tako_schemas::diagnostic::{Diagnostic, Severity, SourceFile};
 use tako_schemas::id::RepoRef;
+use tako_schemas::tree::MAX_FILE;
 use tako_steps::Registry;
 
 use super::exec::origin;
@@ -51,7 +53,7 @@ pub(crate) async fn validate(
             .diagnostics
             .extend(missing.map(|missing| Diagnostic { severity: Severity::Warning, ..missing }));
     }
-    let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let shown = excerpt::all(&file, &checked.diagnostics, color);
     let count = |severity| checked.diagnostics.iter().filter(|found| found.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -61,7 +63,7 @@ pub(crate) async fn validate(
             .excerpts(shown));
     }
     if !global.quiet {
-        let _ = std::io::stderr().write_all(shown.as_bytes());
+        let _ = io::stderr().write_all(shown.as_bytes());
     }
     let workflows = checked.manifest.map_or(0, |manifest| manifest.workflows.len());
     super::written(writeln!(
@@ -76,8 +78,8 @@ pub(crate) async fn validate(
 async fn source(args: &ValidateArgs, global: &Global) -> Result<SourceFile, CliError> {
     if let Some(path) = &args.file {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path)
-            .map_err(|error| CliError::io(format!("read {name}"), &error).code(Code::Usage))?;
+        let bytes =
+            read(path).map_err(|error| CliError::io(format!("read {name}"), &error).code(Code::Usage))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             CliError::usage(format!("{name} is not UTF-8")).reason(format!("byte {at} begins no character"))
@@ -89,6 +91,17 @@ async fn source(args: &ValidateArgs, global: &Global) -> Result<SourceFile, CliE
     config.clone.offline |= args.local;
     let repos = wiring::repos(&home, &config);
     Ok(repos.open(&origin(args.repo.as_ref(), global)?).await?.manifest)
+}
+
+/// A file's content; of one that is too large, enough to say so.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn plural(count: usize, thing: &str) -> String {

@@ -1,6 +1,6 @@
 //! What happens to the runs of a tree, told in lines.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use tako_schemas::id::{RunId, StepId};
@@ -10,13 +10,13 @@ use time::OffsetDateTime;
 use super::text::{between, clean_line, duration};
 use super::tree::describe;
 
-/// Tells every entry once: those of a run come in order, but may come twice.
+/// Tells every entry once and in order, however they come.
 #[derive(Default)]
 pub(crate) struct Narrator {
     /// Whether every decision is told, or only those that deserve a warning.
     decisions: bool,
-    /// Number of the last entry that was told, by run.
-    told: HashMap<RunId, u64>,
+    /// By run, the number of the entry that comes next, and those behind it that came early.
+    next: HashMap<RunId, (u64, BTreeMap<u64, Recorded>)>,
     names: HashMap<RunId, String>,
     started: HashMap<(RunId, StepId), OffsetDateTime>,
 }
@@ -40,13 +40,23 @@ impl Narrator {
         self.names.get(run).map_or(run.as_str(), String::as_str)
     }
 
-    /// What `recorded` means; nothing where it was told before.
-    pub(crate) fn tell(&mut self, run: &RunId, recorded: &Recorded) -> Option<Told> {
-        let last = self.told.entry(run.clone()).or_default();
-        if recorded.seq <= *last {
-            return None;
+    /// The entries that can be told now that `recorded` is known: each once, in the order of their journal. Several
+    /// tasks add to the journal of a parent, so one of them may speak before the other.
+    pub(crate) fn in_order(&mut self, run: &RunId, recorded: &Recorded) -> Vec<Recorded> {
+        let (next, early) = self.next.entry(run.clone()).or_insert_with(|| (1, BTreeMap::new()));
+        if recorded.seq >= *next {
+            early.insert(recorded.seq, recorded.clone());
         }
-        *last = recorded.seq;
+        let mut ready = Vec::new();
+        while let Some(recorded) = early.remove(next) {
+            *next += 1;
+            ready.push(recorded);
+        }
+        ready
+    }
+
+    /// What `recorded` means.
+    pub(crate) fn tell(&mut self, run: &RunId, recorded: &Recorded) -> Told {
         let mut told = Told::default();
         let mut line = |place: &str, text: String| {
             let name = self.names.get(run).map_or(run.as_str(), String::as_str);
@@ -81,7 +91,7 @@ impl Narrator {
             }
             _ => {}
         }
-        Some(told)
+        told
     }
 }
 

@@ -84,7 +84,7 @@ impl Report {
         for (id, step) in &state.steps {
             match step {
                 StepState::Finished { result, .. } if result.outcome.is_success() => self.succeeded += 1,
-                StepState::Finished { result, .. } => {
+                StepState::Finished { attempt, result, .. } => {
                     self.failed += 1;
                     // A step that failed for its children says nothing that theirs do not say better.
                     let for_children = state.children.values().any(|child| child.step == *id);
@@ -94,7 +94,12 @@ impl Report {
                             repository: state.created.repo.to_string(),
                             step: id.clone(),
                             cause: result.cause.clone().unwrap_or_else(|| result.outcome.to_string()),
-                            last_lines: last_lines(&tako_runtime::log_path(logs, &state.created.run, id, 1)),
+                            last_lines: last_lines(&tako_runtime::log_path(
+                                logs,
+                                &state.created.run,
+                                id,
+                                *attempt,
+                            )),
                         });
                     }
                 }

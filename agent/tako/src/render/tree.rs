@@ -188,7 +188,8 @@ fn steps(state: &RunState, interrupted: bool, now: OffsetDateTime) -> Vec<StepLi
             duration_ms: Some(millis(waiting.since, now)),
             ..blank(id, "waiting")
         },
-        Some(StepState::Finished { since, at, result }) => StepLine {
+        Some(StepState::Finished { attempt, since, at, result }) => StepLine {
+            attempt: Some(*attempt),
             duration_ms: Some(millis(*since, *at)),
             exit_code: result.exit_code,
             cause: result.cause.clone(),
