@@ -10,6 +10,7 @@ mod context;
 pub mod cycle;
 pub mod driver;
 pub mod fault;
+pub mod history;
 pub mod next;
 pub mod params;
 pub mod plan;

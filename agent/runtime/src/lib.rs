@@ -20,7 +20,6 @@ mod reap;
 mod running;
 mod stepdir;
 mod supervise;
-mod tail;
 
 pub use host::{HostConfig, HostRuntime};
 pub use log::log_path;

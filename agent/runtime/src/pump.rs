@@ -19,7 +19,6 @@ use tako_schemas::id::{RunId, StepId};
 
 use crate::error::machine;
 use crate::lines::Lines;
-use crate::tail::Tail;
 
 /// When the step is over but somebody who left its group holds a pipe: how long without output ends the reading,
 const SILENCE: Duration = Duration::from_millis(100);
@@ -45,18 +44,14 @@ pub(crate) struct Capture {
     pub(crate) limit_bytes: usize,
 }
 
-/// What the step wrote.
-pub(crate) struct Output {
-    pub(crate) captured: Captured<Option<Result<Vec<u8>, String>>>,
-    pub(crate) tail: Vec<String>,
-}
+/// What was kept of each stream.
+pub(crate) type Output = Captured<Option<Result<Vec<u8>, String>>>;
 
 /// Both of a step's pipes, and where they lead to.
 pub(crate) struct Pump {
     stdout: Stream,
     stderr: Stream,
     sink: Sink,
-    tail: Tail,
 }
 
 impl Pump {
@@ -66,7 +61,6 @@ impl Pump {
             stdout: Stream::new(stdout, keep(capture.wanted.stdout, "stdout")),
             stderr: Stream::new(stderr, keep(capture.wanted.stderr, "stderr")),
             sink,
-            tail: Tail::default(),
         }
     }
 
@@ -84,10 +78,10 @@ impl Pump {
             }
             let mut count = 0;
             if ready.stdout {
-                count += self.stdout.carry(&mut self.sink, &mut self.tail)?;
+                count += self.stdout.carry(&mut self.sink)?;
             }
             if ready.stderr {
-                count += self.stderr.carry(&mut self.sink, &mut self.tail)?;
+                count += self.stderr.carry(&mut self.sink)?;
             }
             if ready.ended {
                 last = Some(LastWords::new());
@@ -96,18 +90,16 @@ impl Pump {
             }
         }
         let more = !self.stderr.lines.is_empty();
-        self.sink.take(self.stdout.lines.rest(more), &mut self.tail)?;
-        self.sink.take(self.stderr.lines.rest(false), &mut self.tail)?;
-        let captured = Captured { stdout: self.stdout.captured(), stderr: self.stderr.captured() };
-        Ok(Output { captured, tail: self.tail.lines() })
+        self.sink.take(self.stdout.lines.rest(more))?;
+        self.sink.take(self.stderr.lines.rest(false))?;
+        Ok(Captured { stdout: self.stdout.captured(), stderr: self.stderr.captured() })
     }
 }
 
 impl Sink {
-    fn take(&mut self, piece: &[u8], tail: &mut Tail) -> Result<(), RuntimeError> {
+    fn take(&mut self, piece: &[u8]) -> Result<(), RuntimeError> {
         if !piece.is_empty() {
             self.log.write_all(piece).map_err(|error| machine("write the log", error))?;
-            tail.push(piece);
             self.runtime.block_on(self.observer.output(&self.run, &self.step, piece));
         }
         Ok(())
@@ -169,7 +161,7 @@ impl Stream {
     }
 
     /// Reads once and hands on what is whole; how much it read.
-    fn carry(&mut self, sink: &mut Sink, tail: &mut Tail) -> Result<usize, RuntimeError> {
+    fn carry(&mut self, sink: &mut Sink) -> Result<usize, RuntimeError> {
         let Some(pipe) = &mut self.pipe else { return Ok(0) };
         let count = match pipe.read(self.lines.space()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
@@ -181,7 +173,7 @@ impl Stream {
         if let Some(kept) = &mut self.kept {
             kept.push(self.lines.new_bytes(count));
         }
-        sink.take(self.lines.advance(count), tail)?;
+        sink.take(self.lines.advance(count))?;
         Ok(count)
     }
 

@@ -14,7 +14,7 @@ use tako_schemas::journal::Process;
 use crate::error::{blocking, machine};
 use crate::group::{Group, KillOnDrop};
 use crate::launch::Launched;
-use crate::pump::{Capture, Output, Pump, Sink};
+use crate::pump::{Capture, Pump, Sink};
 use crate::supervise::supervise;
 
 /// A step that runs. Its task goes on when this is dropped, but then only to clear up.
@@ -79,8 +79,8 @@ async fn look_after(
     drop(guard);
     // Reads and removes files.
     let files = blocking("read the step's files", move || dir.read(limit_bytes)).await;
-    let (Output { captured, tail }, status, files) = (output?, status?, files?);
-    Ok(Exit { status, captured, files, tail })
+    let (captured, status, files) = (output?, status?, files?);
+    Ok(Exit { status, captured, files })
 }
 
 /// Runs `work` on a thread of its own: the pool's are for work that ends soon.

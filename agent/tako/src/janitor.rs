@@ -1,19 +1,15 @@
 //! Ends what dead Tako processes left behind.
 
 use tako_engine::driver::DriveError;
+use tako_engine::history;
 use tako_engine::port::{Journal, Queue, Runtime};
 use tako_runtime::{Liveness, is_alive};
 use tako_schemas::id::RunId;
-use tako_schemas::journal::{Entry, Owner, RunState, StepState};
-
-/// The process that leads the tree of `root`, as its journal says.
-fn leader(state: &RunState) -> Option<&Owner> {
-    state.created.led_by.as_ref()
-}
+use tako_schemas::journal::{RunState, StepState};
 
 /// Why nobody leads the tree any more, if that is so.
 pub(crate) fn lost_leader(root: &RunState) -> Option<String> {
-    let leader = leader(root)?;
+    let leader = root.created.led_by.as_ref()?;
     (root.ended().is_none() && is_alive(leader) == Liveness::Dead)
         .then(|| format!("the tako process that led it (pid {}) is gone", leader.process.pid))
 }
@@ -31,10 +27,10 @@ pub(crate) async fn set_dead_trees_aside(
 ) -> Result<Vec<RunId>, DriveError> {
     let mut aside = Vec::new();
     for root in queue.unfinished_trees().await? {
-        let Some(state) = fold(journal, &root).await? else { continue };
+        let Some((state, _)) = history::read(journal, &root).await? else { continue };
         let Some(reason) = lost_leader(&state) else { continue };
         for member in journal.tree(&root).await? {
-            let Some(state) = fold(journal, &member.run).await? else { continue };
+            let Some((state, _)) = history::read(journal, &member.run).await? else { continue };
             for step in state.steps.values() {
                 if let StepState::Running { process: Some(process), .. } = step
                     && let Err(error) = runtime.reap(*process).await
@@ -49,10 +45,4 @@ pub(crate) async fn set_dead_trees_aside(
         }
     }
     Ok(aside)
-}
-
-async fn fold(journal: &dyn Journal, run: &RunId) -> Result<Option<RunState>, DriveError> {
-    let entries = journal.read(run, 0).await?;
-    debug_assert!(entries.first().is_none_or(|first| matches!(first.entry, Entry::Created(_))));
-    RunState::replay(&entries).map_err(|source| DriveError::Damaged { run: run.clone(), source })
 }

@@ -3,6 +3,7 @@
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Entry, InvalidEntry, Recorded, RunState};
 
+use crate::history;
 use crate::port::{Append, JournalError, Lease, Settle, Transaction};
 use crate::ports::Ports;
 
@@ -121,9 +122,6 @@ impl<'a> Session<'a> {
 
 /// The state of `run`, and all of its entries.
 pub(crate) async fn load(ports: &Ports, run: &RunId) -> Result<(RunState, Vec<Recorded>), DriveError> {
-    let entries = ports.journal.read(run, 0).await?;
-    let state = RunState::replay(&entries)
-        .map_err(|source| DriveError::Damaged { run: run.clone(), source })?
-        .ok_or_else(|| DriveError::Unknown { run: run.clone() })?;
-    Ok((state, entries))
+    let known = history::read(ports.journal.as_ref(), run).await?;
+    known.ok_or_else(|| DriveError::Unknown { run: run.clone() })
 }

@@ -106,8 +106,6 @@ pub struct Exit {
     pub captured: Captured<Option<Result<Vec<u8>, String>>>,
     /// The files it could write to.
     pub files: StepFiles,
-    /// The last lines of output, for people: at most 20 lines and 4 KiB.
-    pub tail: Vec<String>,
 }
 
 /// How a process ended.

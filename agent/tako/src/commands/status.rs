@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use tako_engine::driver::DriveError;
+use tako_engine::history;
 use tako_engine::port::Journal;
 use tako_schemas::id::{RepoRef, RunId};
 use tako_schemas::journal::RunState;
@@ -115,8 +115,6 @@ async fn whole_root(journal: &dyn Journal, below: &RunState) -> Result<RunState,
 }
 
 async fn state(journal: &dyn Journal, run: &RunId) -> Result<RunState, CliError> {
-    let entries = journal.read(run, 0).await?;
-    let replayed = RunState::replay(&entries);
-    let state = replayed.map_err(|source| DriveError::Damaged { run: run.clone(), source })?;
-    state.ok_or_else(|| no_such_run(run.as_str()))
+    let known = history::read(journal, run).await?;
+    known.map(|(state, _)| state).ok_or_else(|| no_such_run(run.as_str()))
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use tako_engine::driver::DriveError;
+use tako_engine::history;
 use tako_engine::port::Journal;
 use tako_schemas::id::{RunId, StepId};
 use tako_schemas::journal::{Outcome, RunState, StepState};
@@ -62,10 +63,7 @@ pub(crate) async fn of(journal: &dyn Journal, root: &RunId, logs: &Path) -> Resu
         failures: Vec::new(),
     };
     for member in journal.tree(root).await? {
-        let entries = journal.read(&member.run, 0).await?;
-        let replayed = RunState::replay(&entries);
-        let state = replayed.map_err(|source| DriveError::Damaged { run: member.run.clone(), source })?;
-        let Some(state) = state else { continue };
+        let Some((state, _)) = history::read(journal, &member.run).await? else { continue };
         report.runs += 1;
         if member.run == *root
             && let Some(ended) = state.ended()

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::{Decision, Outcome, Phase, RunState, StepState, Verdict};
+use tako_schemas::journal::{Decision, Outcome, Phase, Process, RunState, StepState, Verdict};
 use time::OffsetDateTime;
 
 use super::text::{between, clean_line, duration};
@@ -141,7 +141,7 @@ fn standing(state: &RunState, lost: Option<&str>) -> (&'static str, Option<Strin
         (Phase::Finished(ended), _) => (word(ended.outcome), ended.cause.clone()),
         (_, Some(lost)) => ("interrupted", Some(lost.to_owned())),
         (Phase::Interrupted { reason }, None) => ("interrupted", Some(reason.clone())),
-        (Phase::Queued, None) => ("queued", None),
+        (Phase::Queued, None) => ("queued", Some("waits for its repository or a free slot".to_owned())),
         (Phase::Active { .. }, None) => ("executing", None),
         (Phase::Parked, None) => ("waiting", Some("waits for its child runs".to_owned())),
     }
@@ -178,15 +178,16 @@ fn steps(state: &RunState, interrupted: bool, now: OffsetDateTime) -> Vec<StepLi
         outputs: serde_json::Map::new(),
     };
     let line = |id: &StepId| match state.steps.get(id) {
-        Some(StepState::Running { attempt, since, .. }) => StepLine {
+        Some(StepState::Running { attempt, since, process }) => StepLine {
             attempt: Some(*attempt),
+            cause: process.filter(|_| interrupted).and_then(still_runs),
             duration_ms: (!interrupted).then(|| millis(*since, now)),
             ..blank(id, if interrupted { "interrupted" } else { "running" })
         },
         Some(StepState::Waiting(waiting)) => StepLine {
             attempt: Some(waiting.attempt),
             duration_ms: Some(millis(waiting.since, now)),
-            ..blank(id, "waiting")
+            ..blank(id, if interrupted { "interrupted" } else { "waiting" })
         },
         Some(StepState::Finished { attempt, since, at, result }) => StepLine {
             attempt: Some(*attempt),
@@ -204,6 +205,13 @@ fn steps(state: &RunState, interrupted: bool, now: OffsetDateTime) -> Vec<StepLi
     // Blocks that were never entered would only be noise.
     let entered = |id: &StepId| state.steps.contains_key(id) || !id.is_in_block();
     state.plan.iter().filter(|step| entered(&step.id)).map(|step| line(&step.id)).collect()
+}
+
+/// A process that outlived the tako that started it.
+fn still_runs(process: Process) -> Option<String> {
+    (tako_runtime::process_identity(process.pid) == Some(process)).then(|| {
+        format!("its process {} still runs; the next `tako exec` ends it, or: kill -- -{0}", process.pid)
+    })
 }
 
 fn events(state: &RunState) -> Vec<EventLine> {

@@ -1,0 +1,22 @@
+//! The state of a run, read from its journal.
+
+use tako_schemas::id::RunId;
+use tako_schemas::journal::{Recorded, RunState};
+
+use crate::driver::DriveError;
+use crate::port::Journal;
+
+/// Where `run` stands, with the entries that say so; `None` for an unknown run.
+///
+/// # Errors
+///
+/// When the journal cannot be read, or is none.
+pub async fn read(
+    journal: &dyn Journal,
+    run: &RunId,
+) -> Result<Option<(RunState, Vec<Recorded>)>, DriveError> {
+    let entries = journal.read(run, 0).await?;
+    let state =
+        RunState::replay(&entries).map_err(|source| DriveError::Damaged { run: run.clone(), source })?;
+    Ok(state.map(|state| (state, entries)))
+}
