@@ -90,7 +90,12 @@ pub async fn a_tree_has_a_limit(world: &World) {
     // A lease that expires is not a free place, but can be taken itself.
     let leases = world.store.queue.leases().await.unwrap();
     world.clock.advance(LEASE_PERIOD);
-    assert_eq!(claim_all(world).await, [1, 2, 6].map(run));
+    assert_eq!(claim_all(world).await, [], "its owner's own clock may have jumped");
+    let mut taken = Vec::new();
+    while let Some(lease) = world.claim("b").await {
+        taken.push(lease.run);
+    }
+    assert_eq!(taken, [1, 2, 6].map(run));
     let last = world.store.queue.leases().await.unwrap();
     assert!(leases.iter().all(|lease| !last.contains(lease)));
     world.settle(&last[0], Settle::Done).await.unwrap();
