@@ -12,7 +12,7 @@ use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, SourceFile, Span, Text};
 use tako_schemas::load;
 use tako_schemas::subscription::Subscription;
-use tako_schemas::workflow::{Action, Manifest, OutputSource, Step, Workflow};
+use tako_schemas::workflow::{Action, Manifest, OutputSource, Resources, Step, Workflow};
 
 use crate::context::{MAPPING_ROOTS, PRODUCES_ROOTS, STEP_ROOTS};
 use crate::port::StepRegistry;
@@ -160,9 +160,16 @@ pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> 
             refuse(uses.span(), "a composite step", "write its steps into this workflow");
         }
     }
+    if let Some(dependent) = manifest.dependents.first() {
+        let message = "`dependents` has no effect yet: nothing runs after this workflow but subscribers";
+        found.push(Diagnostic::warning(code::WITHOUT_EFFECT, message, dependent.repo.span()));
+    }
     for step in &steps {
-        let ignored =
-            [("retry", step.retry.is_some()), ("no_output_timeout", step.no_output_timeout.is_some())];
+        let ignored = [
+            ("retry", step.retry.is_some()),
+            ("no_output_timeout", step.no_output_timeout.is_some()),
+            ("resources", step.resources != Resources::default()),
+        ];
         for (name, _) in ignored.into_iter().filter(|(_, asked)| *asked) {
             let message = format!("`{name}` of step `{}` has no effect yet", step.id);
             found.push(Diagnostic::warning(code::WITHOUT_EFFECT, message, step.span));
