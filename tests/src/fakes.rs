@@ -1,0 +1,13 @@
+//! Ports that a test plays itself: repositories made of strings, processes that end when they are told to.
+//!
+//! The journal and the queue are the real ones, on a file of the test's own, and time is the test's
+//! ([`ManualClock`]), so that what is tested is the engine and nothing else.
+
+mod machine;
+mod repos;
+mod runtime;
+
+pub use machine::Machine;
+pub use repos::FakeRepos;
+pub use runtime::{FakeProcess, FakeRuntime};
+pub use tako_store::conformance::ManualClock;

@@ -1,0 +1,138 @@
+//! An engine between fakes, and hands to lead its runs with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use tako_engine::driver::{DriveError, Driver, Left};
+use tako_engine::history;
+use tako_engine::port::{ClaimRequest, Clock, Ids, Journal, Lease, Observer, Origin, Queue};
+use tako_engine::ports::{Ports, Settings};
+use tako_engine::submit::{self, Request};
+use tako_schemas::id::{RunId, StepId};
+use tako_schemas::journal::{Owner, Process, Recorded, RunState};
+use tako_store::conformance::ManualClock;
+use tako_store::{Options, SqliteStore};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{FakeRepos, FakeRuntime};
+
+/// An engine with its ports.
+pub struct Machine {
+    /// The driver.
+    pub driver: Arc<Driver>,
+    /// The queue.
+    pub queue: Arc<dyn Queue>,
+    /// The processes.
+    pub runtime: Arc<FakeRuntime>,
+    /// The repositories.
+    pub repos: Arc<FakeRepos>,
+    /// Time.
+    pub clock: Arc<ManualClock>,
+    _directory: TempDir,
+}
+
+#[derive(Debug, Default)]
+struct Counted(AtomicU32);
+
+impl Ids for Counted {
+    fn run(&self, at: OffsetDateTime) -> RunId {
+        RunId::new(at, self.0.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn event(&self) -> String {
+        format!("event-{}", self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+struct Nobody;
+
+#[async_trait]
+impl Observer for Nobody {
+    async fn entry(&self, _: &RunId, _: &Recorded) {}
+
+    async fn output(&self, _: &RunId, _: &StepId, _: &[u8]) {}
+}
+
+impl Machine {
+    /// An engine over these repositories.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for its journal.
+    #[must_use]
+    pub fn new(manifests: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let clock = Arc::new(ManualClock::default());
+        let options = Options::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let store =
+            Arc::new(SqliteStore::open(&directory.path().join("tako.db"), options).expect("a new database"));
+        let runtime = Arc::new(FakeRuntime::default());
+        let repos = Arc::new(FakeRepos::new(manifests));
+        let ports = Ports {
+            journal: Arc::clone(&store) as Arc<dyn Journal>,
+            repos: repos.clone(),
+            runtime: runtime.clone(),
+            steps: Arc::new(tako_steps::Registry),
+            observer: Arc::new(Nobody),
+            clock: clock.clone(),
+            ids: Arc::new(Counted::default()),
+        };
+        let driver = Arc::new(Driver::new(ports, Settings::default()));
+        Self { driver, queue: store, runtime, repos, clock, _directory: directory }
+    }
+
+    /// Submits workflow `go` of `repo`.
+    ///
+    /// # Panics
+    ///
+    /// If it is refused.
+    pub async fn submit(&self, repo: &str) -> RunId {
+        let request = Request {
+            origin: Origin::Set(repo.parse().expect("owner/repo:branch")),
+            workflow: "go".to_owned(),
+            inputs: IndexMap::new(),
+            led_by: None,
+        };
+        let ports = self.driver.ports();
+        let submission =
+            submit::prepare(ports, &Settings::default(), request).await.expect("a good workflow");
+        submit::submit(ports, submission).await.expect("a journal that works")
+    }
+
+    /// The next job, for an owner of this name; `None` where there is none now.
+    ///
+    /// # Panics
+    ///
+    /// If the queue does not work.
+    pub async fn claim(&self, owner: &str) -> Option<Lease> {
+        let process = Process { pid: 1, start_ticks: 1 };
+        let owner = Owner { id: owner.to_owned(), host: "here".to_owned(), boot: "now".to_owned(), process };
+        self.queue
+            .claim(&ClaimRequest { owner, root: None }, Duration::ZERO)
+            .await
+            .expect("a queue that works")
+    }
+
+    /// Leads the run of a lease in a task.
+    #[must_use]
+    pub fn lead(&self, lease: Lease) -> JoinHandle<Result<Left, DriveError>> {
+        let driver = Arc::clone(&self.driver);
+        tokio::spawn(async move { driver.drive(lease, &CancellationToken::new()).await })
+    }
+
+    /// Where a run stands.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such run.
+    pub async fn state(&self, run: &RunId) -> RunState {
+        let journal = &self.driver.ports().journal;
+        history::read(journal.as_ref(), run).await.expect("a good journal").expect("a known run").0
+    }
+}
