@@ -31,6 +31,8 @@ const MAX_DIAGNOSTICS: usize = 200;
 pub struct Loaded {
     /// What it says; present exactly when no diagnostic is an error.
     pub manifest: Option<Manifest>,
+    /// What could be read of a file with errors, so that further checks can look at that much.
+    pub draft: Option<Manifest>,
     /// What is wrong with it, in file order.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -57,7 +59,8 @@ pub fn load(file: &SourceFile) -> Loaded {
     diagnostics.sort_by(|a, b| (a.span.start, a.code, &a.message).cmp(&(b.span.start, b.code, &b.message)));
     // A node that several aliases use is read several times, but each of its problems is one.
     diagnostics.dedup();
-    Loaded { manifest: (!failed).then_some(manifest), diagnostics }
+    let (manifest, draft) = if failed { (None, Some(manifest)) } else { (Some(manifest), None) };
+    Loaded { manifest, draft, diagnostics }
 }
 
 /// Collects problems while a tree is read.

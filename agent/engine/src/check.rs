@@ -33,10 +33,11 @@ pub struct Checked {
 pub fn load(file: &SourceFile, steps: &dyn StepRegistry) -> Checked {
     let loaded = load::load(file);
     let mut diagnostics = loaded.diagnostics;
-    if let Some(manifest) = &loaded.manifest {
+    if let Some(manifest) = loaded.manifest.as_ref().or(loaded.draft.as_ref()) {
+        let names_are_complete = loaded.manifest.is_some();
         // With what they inherit, so that `defaults` are checked where they are used.
         for workflow in manifest.workflows.keys().filter_map(|name| manifest.effective(name)) {
-            check_workflow(&workflow, steps, &mut diagnostics);
+            check_workflow(&workflow, names_are_complete, steps, &mut diagnostics);
         }
         for subscription in &manifest.subscriptions {
             check_subscription(subscription, &mut diagnostics);
@@ -58,13 +59,19 @@ pub async fn load_apart(ports: &Ports, file: &SourceFile) -> Checked {
     })
 }
 
-fn check_workflow(workflow: &Workflow, registry: &dyn StepRegistry, into: &mut Vec<Diagnostic>) {
+/// `names_are_complete`: every step of the file could be read, so that one which is missing does not exist.
+fn check_workflow(
+    workflow: &Workflow,
+    names_are_complete: bool,
+    registry: &dyn StepRegistry,
+    into: &mut Vec<Diagnostic>,
+) {
     let mut steps = Vec::new();
     for list in [&workflow.steps, &workflow.on_failure, &workflow.on_cancellation] {
         collect(list, &mut steps);
     }
     let names: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
-    let scope = Scope { roots: STEP_ROOTS, steps: &names };
+    let scope = Scope { roots: STEP_ROOTS, steps: names_are_complete.then_some(&names[..]) };
     for value in workflow.env.values() {
         template(value, scope, into);
     }
@@ -120,7 +127,7 @@ fn check_subscription(subscription: &Subscription, into: &mut Vec<Diagnostic>) {
         filter(text, into);
     }
     for text in subscription.inputs.values() {
-        template(text, Scope { roots: MAPPING_ROOTS, steps: &[] }, into);
+        template(text, Scope { roots: MAPPING_ROOTS, steps: None }, into);
     }
 }
 

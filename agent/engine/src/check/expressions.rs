@@ -3,7 +3,8 @@
 use tako_expr::cel::{Kind, Program};
 use tako_expr::template::{Reference, Template, TemplateError};
 use tako_schemas::code;
-use tako_schemas::diagnostic::{Diagnostic, Text};
+use tako_schemas::diagnostic::{Diagnostic, Span, Text};
+use tako_schemas::suggest::closest;
 use tako_schemas::workflow::Param;
 
 /// What an expression may name.
@@ -11,8 +12,8 @@ use tako_schemas::workflow::Param;
 pub(super) struct Scope<'a> {
     /// First segments of paths.
     pub(super) roots: &'a [&'a str],
-    /// Ids of the workflow's steps.
-    pub(super) steps: &'a [&'a str],
+    /// Ids of the workflow's steps, where all of them are known.
+    pub(super) steps: Option<&'a [&'a str]>,
 }
 
 pub(super) fn template(text: &Text, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
@@ -29,16 +30,24 @@ pub(super) fn template(text: &Text, scope: Scope<'_>, into: &mut Vec<Diagnostic>
 }
 
 fn step_exists(text: &Text, reference: &Reference, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
-    let [root, step, ..] = &reference.path[..] else { return };
-    if root != "steps" || !scope.roots.contains(&"steps") || scope.steps.contains(&step.as_str()) {
-        return;
+    if let [root, step, ..] = &reference.path[..]
+        && root == "steps"
+    {
+        unknown_step(step, text.locate(reference.range.clone()), scope, into);
     }
-    let span = text.locate(reference.range.clone());
-    let known = scope.steps.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
+}
+
+fn unknown_step(step: &str, span: Span, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
+    let Some(known) = scope.steps.filter(|known| !known.contains(&step)) else { return };
+    let hint = match closest(step, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!(
+            "its steps are {}",
+            known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
+        ),
+    };
     let message = format!("there is no step `{step}` in this workflow");
-    into.push(
-        Diagnostic::error(code::UNKNOWN_STEP, message, span).with_hint(format!("its steps are {known}")),
-    );
+    into.push(Diagnostic::error(code::UNKNOWN_STEP, message, span).with_hint(hint));
 }
 
 pub(super) fn param(param: &Param, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
@@ -58,10 +67,8 @@ pub(super) fn condition(text: &Text, scope: Scope<'_>, into: &mut Vec<Diagnostic
             for reference in program.references() {
                 if let [root, step, ..] = &reference.path[..]
                     && root == "steps"
-                    && !scope.steps.contains(&step.as_str())
                 {
-                    let message = format!("there is no step `{step}` in this workflow");
-                    into.push(Diagnostic::error(code::UNKNOWN_STEP, message, text.span()));
+                    unknown_step(step, text.locate(reference.range.clone()), scope, into);
                 }
             }
         }
