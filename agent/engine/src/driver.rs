@@ -12,6 +12,7 @@ mod finish;
 mod prepare;
 mod script;
 mod session;
+mod settle;
 mod step;
 
 use std::collections::HashMap;

@@ -104,7 +104,10 @@ fn refuse_strangers(directory: &Path) -> Result<(), CliError> {
         return Err(CliError::usage(format!("{shown} belongs to somebody else"))
             .hint("name a directory of your own with --home or TAKO_HOME"));
     }
-    if meta.permissions().mode() & 0o022 != 0 {
+    let mode = meta.permissions().mode();
+    // Many systems give every user a group of their own, and let it write.
+    let own_group = meta.gid() == nix::unistd::Gid::effective().as_raw();
+    if mode & 0o002 != 0 || (mode & 0o020 != 0 && !own_group) {
         return Err(
             CliError::usage(format!("{shown} can be written by others")).hint(format!("chmod go-w {shown}"))
         );

@@ -103,6 +103,26 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Returns when somebody asks the run to stop. Dropping it is harmless.
+    pub(super) async fn cancelled(&self) {
+        let mut seen = self.state.seq;
+        loop {
+            let journal = &self.ports.journal;
+            let news = match journal.changed(self.run(), seen).await {
+                Ok(()) => journal.read(self.run(), seen).await,
+                Err(error) => Err(error),
+            };
+            match news {
+                Ok(news) if news.iter().any(|news| matches!(news.entry, Entry::CancelRequested { .. })) => {
+                    return;
+                }
+                Ok(news) => seen = news.last().map_or(seen, |last| last.seq),
+                // Whoever writes next learns of it.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+
     /// Reads what others have added.
     pub(super) async fn catch_up(&mut self) -> Result<(), DriveError> {
         let news = self.ports.journal.read(self.run(), self.state.seq).await?;
