@@ -3,6 +3,8 @@
 //! The journal and the queue are the real ones, on a file of the test's own, and time is the test's
 //! ([`ManualClock`]), so that what is tested is the engine and nothing else.
 
+#![expect(clippy::expect_used, reason = "a harness that cannot do its work fails the test")]
+
 mod machine;
 mod repos;
 mod runtime;

@@ -1,6 +1,6 @@
 //! The driver between fakes: what happens between two of its operations, which no real process hits reliably.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use std::time::Duration;
 
