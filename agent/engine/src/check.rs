@@ -12,6 +12,7 @@ use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, SourceFile, Span, Text};
 use tako_schemas::load;
 use tako_schemas::subscription::Subscription;
+use tako_schemas::suggest::closest;
 use tako_schemas::workflow::{Action, Manifest, OutputSource, Resources, Step, Workflow};
 
 use crate::context::{MAPPING_ROOTS, PRODUCES_ROOTS, STEP_ROOTS};
@@ -42,6 +43,7 @@ pub fn load(file: &SourceFile, steps: &dyn StepRegistry) -> Checked {
         for subscription in &manifest.subscriptions {
             check_subscription(subscription, &mut diagnostics);
         }
+        check_artifacts(manifest, &mut diagnostics);
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     diagnostics.dedup();
@@ -77,6 +79,27 @@ fn check_workflow(
     }
     for step in &steps {
         check_step(step, scope, registry, into);
+    }
+}
+
+/// A step may make an artifact that the file does not declare, but hardly where a declared one has almost its name.
+fn check_artifacts(manifest: &Manifest, into: &mut Vec<Diagnostic>) {
+    let mut steps = Vec::new();
+    for workflow in manifest.workflows.values() {
+        for list in [&workflow.steps, &workflow.on_failure, &workflow.on_cancellation] {
+            collect(list, &mut steps);
+        }
+    }
+    for name in steps.iter().filter_map(|step| step.produces.artifact.as_ref()) {
+        if manifest.artifacts.contains_key(name.as_str()) {
+            continue;
+        }
+        let message = format!("`artifacts` does not declare `{name}`");
+        let hint = match closest(name.as_str(), manifest.artifacts.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "without a `path` nothing is handed back; subscriptions still match its name".to_owned(),
+        };
+        into.push(Diagnostic::warning(code::UNKNOWN_ARTIFACT, message, name.span()).with_hint(hint));
     }
 }
 

@@ -14,6 +14,9 @@ use crate::next::has_failed;
 use crate::plan::{Plan, PlannedStep};
 use crate::shell::shell_argv;
 
+/// Linux gives no process a longer `NAME=value`: `MAX_ARG_STRLEN` of execve(2), less the `=` and the final NUL.
+const LARGEST_VARIABLE_BYTES: usize = (128 << 10) - 2;
+
 /// What a step turned out to be.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Concrete {
@@ -128,6 +131,15 @@ impl Source<'_> {
         }
         let workspace = self.state.workspace.as_deref().unwrap_or_default();
         env.extend(context::own_variables(self.state, planned.id.as_str(), workspace));
+        if let Some((name, value)) =
+            env.iter().find(|(name, value)| name.len() + value.len() > LARGEST_VARIABLE_BYTES)
+        {
+            let bytes = value.len();
+            let cause = format!(
+                "the variable `{name}` is {bytes} bytes long; no process can be given more than {LARGEST_VARIABLE_BYTES}"
+            );
+            return Err(Fault::failure(cause));
+        }
         scope.insert("env".to_owned(), as_object(&env));
         Ok(env)
     }

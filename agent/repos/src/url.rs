@@ -29,6 +29,10 @@ pub(crate) enum UrlError {
     },
 }
 
+/// A shorter name or password stands in ordinary words too; blotting these out would hide the message and show,
+/// by what is missing, the secret.
+const SHORTEST_SECRET: usize = 4;
+
 impl CloneUrl {
     /// Checks a URL of the configuration.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
@@ -77,7 +81,7 @@ impl CloneUrl {
         let mut redacted = message.replace(&self.text, &self.shown);
         if let Some(userinfo) = &self.userinfo {
             let secrets = std::iter::once(userinfo.as_str()).chain(userinfo.splitn(2, ':'));
-            for secret in secrets.filter(|secret| !secret.is_empty()) {
+            for secret in secrets.filter(|secret| secret.len() >= SHORTEST_SECRET) {
                 redacted = redacted.replace(secret, "***");
             }
         }

@@ -102,6 +102,7 @@ impl Global {
             .with_writer(std::io::stderr)
             .with_ansi(self.color == Color::Always)
             .with_target(false)
+            .without_time()
             .init();
     }
 }

@@ -23,6 +23,8 @@ pub struct RunState {
     pub started_at: Option<OffsetDateTime>,
     /// Number of the last entry.
     pub seq: u64,
+    /// When it was written.
+    pub updated_at: OffsetDateTime,
     /// What is going on.
     pub phase: Phase,
     /// Number of leases so far.
@@ -178,6 +180,7 @@ impl RunState {
             created_at: first.at,
             started_at: None,
             seq: 1,
+            updated_at: first.at,
             phase: Phase::Queued,
             attempt: 0,
             workspace: None,
@@ -221,6 +224,7 @@ impl RunState {
         }
         self.admit(recorded)?;
         self.seq = recorded.seq;
+        self.updated_at = recorded.at;
         let at = recorded.at;
         match &recorded.entry {
             Entry::Created(_) => {}

@@ -135,3 +135,39 @@ fn a_database_of_something_else_is_refused_and_left_alone() {
     assert!(refused.stderr.contains("tako.db"), "{}", refused.stderr);
     assert_eq!(std::fs::read(&database).unwrap(), before);
 }
+
+#[test]
+fn small_slips_are_caught() {
+    let home = Home::new();
+    home.add("o/a", GOOD);
+    let twice = ["exec", "build", "--repo=o/a", "--inputs.level=1", "--input", "level=2"];
+    assert!(home.tako(&twice).expect(2).stderr.contains("the input `level` is given twice"));
+    let artifact = "version: 1\nartifacts: {library: {path: x}}\nworkflows: {go: {steps: [{run: echo, produces: {artifact: libary}}]}}\n";
+    home.add("o/b", artifact);
+    let warned = home.tako(&["validate", "--repo=o/b"]).expect(0);
+    assert!(warned.stderr.contains("did you mean `library`?"), "{}", warned.stderr);
+    let quiet = home.tako(&["exec", "go", "--repo=o/b", "-q"]).expect(0);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn validate_needs_no_more_than_the_file() {
+    let home = Home::new();
+    let directory = home.outside("plain");
+    std::fs::create_dir_all(&directory).unwrap();
+    let root = directory.to_str().unwrap();
+    assert!(home.tako(&["validate", "--root", root]).expect(2).stderr.contains("there is no tako.yml"));
+    home.tako(&["init", "--root", root]).expect(0);
+    home.tako(&["validate", "--root", root]).expect(0);
+    std::fs::write(directory.join("tako.yaml"), "").unwrap();
+    assert!(home.tako(&["validate", "--root", root]).expect(2).stderr.contains("remove one of them"));
+}
+
+#[test]
+fn a_variable_that_no_process_takes_is_named() {
+    let home = Home::new();
+    let text = "version: 1\nworkflows:\n  go:\n    steps:\n      - printf 'LARGE=' >> $TAKO_ENV; head -c 200000 /dev/zero | tr '\\0' x >> $TAKO_ENV; echo >> $TAKO_ENV\n      - echo never\n";
+    home.add("o/a", text);
+    let done = home.tako(&["exec", "go", "--repo=o/a"]).expect(1);
+    assert!(done.stdout.contains("the variable `LARGE` is 200000 bytes long"), "{}", done.stdout);
+}

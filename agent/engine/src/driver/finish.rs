@@ -6,7 +6,7 @@ use tako_schemas::workflow::Manifest;
 use super::prepare::{Prepared, origin};
 use super::session::{Beside, DriveError, Session, load};
 use super::{Driver, Left};
-use crate::fault::chain;
+use crate::fault::Fault;
 use crate::port::{Append, JournalError, Settle};
 
 impl Driver {
@@ -20,9 +20,10 @@ impl Driver {
     ) -> Result<Left, DriveError> {
         let (mut outcome, mut cause) = (outcome, cause);
         if let (Some(prepared), Outcome::Success) = (prepared, outcome)
-            && let Err(reason) = self.hand_back(session, prepared).await
+            && let Err(fault) = self.hand_back(session, prepared).await
         {
-            (outcome, cause) = (Outcome::Error, Some(reason));
+            (outcome, cause) =
+                (fault.outcome, Some(format!("cannot hand the artifacts back: {}", fault.cause)));
         }
         loop {
             let entry = Entry::Finished { outcome, cause: cause.clone() };
@@ -67,7 +68,7 @@ impl Driver {
     }
 
     /// Copies the artifacts that the run made into the user's checkout, if it worked from one.
-    async fn hand_back(&self, session: &Session<'_>, prepared: &Prepared) -> Result<(), String> {
+    async fn hand_back(&self, session: &Session<'_>, prepared: &Prepared) -> Result<(), Fault> {
         // `produces.artifact` names what a step makes; it does not require that the file is there.
         let paths = made(&session.state, &prepared.manifest);
         if session.state.created.local.is_none() || paths.is_empty() {
@@ -75,7 +76,7 @@ impl Driver {
         }
         let to = origin(&session.state.created);
         let copied = self.ports.repos.copy_back(&prepared.workspace, &to, &paths).await;
-        copied.map_err(|error| format!("cannot hand the artifacts back: {}", chain(&error)))
+        copied.map_err(Fault::from)
     }
 }
 

@@ -178,7 +178,7 @@ impl RepoError {
         match self {
             Self::NotCached { hint, .. } => Some(hint.clone()),
             Self::NotARepository { .. } => {
-                Some("run `git init` there and commit once, or name another --root".into())
+                Some("make it a git repository with at least one commit, or name another --root".into())
             }
             Self::NoManifest { .. } => Some("`tako init` writes a commented tako.yml".into()),
             Self::Confined { .. } => {

@@ -37,7 +37,9 @@ impl EnvNameError {
 }
 
 /// Refused names, and the reason. A `*` at the end stands for any rest.
-const REFUSED: [(&[&str], &str); 8] = [
+///
+/// What many workflows set for good reasons (`PYTHONPATH`, `CC`, `CARGO_HOME`, `DOCKER_BUILDKIT`) is not among them.
+const REFUSED: [(&[&str], &str); 9] = [
     (&["LD_*", "DYLD_*", "GCONV_PATH", "GLIBC_TUNABLES"], "it changes which code programs load"),
     (&["PATH"], "it changes which programs run"),
     (
@@ -50,6 +52,7 @@ const REFUSED: [(&[&str], &str); 8] = [
             "BASH_FUNC_*",
             "PS4",
             "PROMPT_COMMAND",
+            "ZDOTDIR",
             "CDPATH",
             "GLOBIGNORE",
         ],
@@ -64,6 +67,8 @@ const REFUSED: [(&[&str], &str); 8] = [
             "PERL5OPT",
             "PERL5DB",
             "RUBYOPT",
+            "LUA_INIT",
+            "LUA_INIT_*",
             "JAVA_TOOL_OPTIONS",
             "JDK_JAVA_OPTIONS",
             "_JAVA_OPTIONS",
@@ -80,6 +85,10 @@ const REFUSED: [(&[&str], &str); 8] = [
             "CONTAINER_HOST",
         ],
         "it changes which container engine is talked to",
+    ),
+    (
+        &["MAKEFILES", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "npm_config_script_shell"],
+        "it changes what build tools run",
     ),
     (&["GIT_*", "SSH_ASKPASS"], "it changes what git runs"),
     (&["TAKO_*"], "such names belong to Tako"),

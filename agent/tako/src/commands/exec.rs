@@ -80,7 +80,7 @@ pub(crate) fn origin(repo: Option<&RepoRef>, global: &Global) -> Result<Origin, 
 }
 
 /// The directory at or above the current one that is a repository or holds a `tako.yml`.
-fn enclosing() -> Result<PathBuf, CliError> {
+pub(crate) fn enclosing() -> Result<PathBuf, CliError> {
     let here = std::env::current_dir().map_err(|error| CliError::io("find the current directory", &error))?;
     let marks = [".git", "tako.yml", "tako.yaml"];
     let found = here.ancestors().find(|directory| marks.iter().any(|mark| directory.join(mark).exists()));
@@ -92,6 +92,12 @@ fn enclosing() -> Result<PathBuf, CliError> {
 
 pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, CliError> {
     let origin = origin(args.repo.as_ref(), global)?;
+    let mut inputs: IndexMap<String, String> = IndexMap::new();
+    for (name, value) in args.inputs {
+        if inputs.insert(name.clone(), value).is_some() {
+            return Err(CliError::usage(format!("the input `{name}` is given twice")).hint("give it once"));
+        }
+    }
     let home = Home::locate(global)?;
     home.create()?;
     let mut config = home.config()?;
@@ -115,7 +121,6 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
         tracing::info!(run = %root, "an interrupted run was set aside");
     }
 
-    let inputs: IndexMap<String, String> = args.inputs.into_iter().collect();
     let request = Request { origin, workflow: args.workflow, inputs, led_by: Some(owner.clone()) };
     let submission = submit::prepare(&machine.ports, &settings, request).await.map_err(refused)?;
     warn(&submission, global);

@@ -12,7 +12,7 @@ use tako_schemas::id::RepoRef;
 use tako_schemas::tree::MAX_FILE;
 use tako_steps::Registry;
 
-use super::exec::origin;
+use super::exec::{enclosing, origin};
 use crate::cli::Global;
 use crate::error::{CliError, Code};
 use crate::home::Home;
@@ -77,20 +77,40 @@ pub(crate) async fn validate(
 
 async fn source(args: &ValidateArgs, global: &Global) -> Result<SourceFile, CliError> {
     if let Some(path) = &args.file {
-        let name = path.display().to_string();
-        let bytes =
-            read(path).map_err(|error| CliError::io(format!("read {name}"), &error).code(Code::Usage))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            CliError::usage(format!("{name} is not UTF-8")).reason(format!("byte {at} begins no character"))
-        })?;
-        return Ok(SourceFile::new(name, text));
+        return open(path);
+    }
+    if args.repo.is_none() {
+        // The file is all that is needed: no commit, not even a repository.
+        let root = global.root.clone().map_or_else(enclosing, Ok)?;
+        let found: Vec<PathBuf> = ["tako.yml", "tako.yaml"]
+            .iter()
+            .map(|name| root.join(name))
+            .filter(|path| path.exists())
+            .collect();
+        return match &found[..] {
+            [path] => open(path),
+            [] => Err(CliError::usage(format!("there is no tako.yml in {}", root.display()))
+                .hint("`tako init` writes a commented one")),
+            _ => Err(CliError::usage(format!("there are a tako.yml and a tako.yaml in {}", root.display()))
+                .hint("remove one of them")),
+        };
     }
     let home = Home::locate(global)?;
     let mut config = home.config()?;
     config.clone.offline |= args.local;
     let repos = wiring::repos(&home, &config);
     Ok(repos.open(&origin(args.repo.as_ref(), global)?).await?.manifest)
+}
+
+fn open(path: &Path) -> Result<SourceFile, CliError> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let name = path.strip_prefix(&here).unwrap_or(path).display().to_string();
+    let bytes = read(path).map_err(|error| CliError::io(format!("read {name}"), &error).code(Code::Usage))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        CliError::usage(format!("{name} is not UTF-8")).reason(format!("byte {at} begins no character"))
+    })?;
+    Ok(SourceFile::new(name, text))
 }
 
 /// A file's content; of one that is too large, enough to say so.

@@ -86,6 +86,7 @@ impl Display {
         };
         let text = report.lines(choice != anstream::ColorChoice::Never);
         match self.output {
+            Output::Text if self.quiet && report.is_success() => {}
             Output::Text => self.printer.print(Stream::Out, text).await,
             Output::Json if !self.quiet => self.printer.print(Stream::Err, text).await,
             Output::Json => {}

@@ -107,10 +107,15 @@ impl Report {
         }
     }
 
+    /// Whether the whole tree did what it should.
+    pub(crate) fn is_success(&self) -> bool {
+        self.outcome == Some(Outcome::Success)
+    }
+
     /// For people.
     pub(crate) fn lines(&self, color: bool) -> String {
         let style = |style: Style| if color { style } else { Style::new() };
-        let success = self.outcome == Some(Outcome::Success);
+        let success = self.is_success();
         let hue = style(
             Style::new()
                 .bold()

@@ -73,8 +73,13 @@ impl Node {
         let below = |child: &&RunState| {
             child.created.parent.as_ref().is_some_and(|parent| parent.run == state.created.run)
         };
-        let end = state.ended().map_or(now, |ended| ended.at);
         let (word, cause) = standing(state, lost);
+        let end = match state.ended() {
+            Some(ended) => ended.at,
+            // How long nobody has led it says nothing about it.
+            None if word == "interrupted" => state.updated_at,
+            None => now,
+        };
         Self {
             run: state.created.run.clone(),
             repository: state.created.repo.to_string(),
