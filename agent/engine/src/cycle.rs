@@ -16,7 +16,7 @@ use crate::check;
 use crate::port::{EventKey, Origin, RepoError};
 use crate::ports::Ports;
 
-/// More repositories than this in one tree are worth a word (SPEC: fan-out).
+/// More repositories than this in one tree are worth a word.
 const MANY_REPOSITORIES: usize = 50;
 /// How far the graph is followed; beyond it a tree is refused by its depth or noticed while it runs.
 const MOST_NODES: usize = 10_000;
