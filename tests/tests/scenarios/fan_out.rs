@@ -208,7 +208,7 @@ fn a_fan_out_times_out_and_keeps_what_finished() {
     let home = Home::new();
     home.add(
         "o/a",
-        &manifest(true, &[]).replace("wait_for_children: true", "wait_for_children: true, timeout: 1s"),
+        &manifest(true, &[]).replace("wait_for_children: true", "wait_for_children: true, timeout: 5s"),
     );
     home.add("o/quick", &manifest(false, &[("o/a", "")]));
     home.add("o/slow", &manifest(false, &[("o/a", "")]).replace("echo", "sleep 60; echo"));
@@ -271,7 +271,7 @@ fn own_child(fan_out: &str, workflow: &str, child: &str) -> String {
 
 #[test]
 fn a_timeout_is_kept_though_the_child_holds_the_parents_lock() {
-    let cases = [("of the fan-out", ", timeout: 1s", "max_depth: 3"), ("of the workflow", "", "timeout: 1s")];
+    let cases = [("of the fan-out", ", timeout: 4s", "max_depth: 3"), ("of the workflow", "", "timeout: 4s")];
     for (name, fan_out, workflow) in cases {
         let home = Home::new();
         home.add("o/a", &own_child(fan_out, workflow, "sleep 60"));
@@ -349,7 +349,7 @@ fn fail_fast_cancels_the_others_and_fails() {
 fn the_workflows_timeout_reaches_children_that_nobody_waits_for() {
     let home = Home::new();
     let text = manifest(true, &[]).replace("wait_for_children: true", "wait_for_children: false");
-    home.add("o/a", &text.replace("  go:\n", "  go:\n    timeout: 1s\n"));
+    home.add("o/a", &text.replace("  go:\n", "  go:\n    timeout: 4s\n"));
     home.add("o/slow", &manifest(false, &[("o/a", "")]).replace("echo", "sleep 600; echo"));
     home.tako(&["exec", "go", "--repo=o/a"]).expect(4);
     assert_eq!(states(&home.status(None)), ["o/a:main timed_out", "o/slow:main cancelled"]);
