@@ -71,3 +71,17 @@ fn a_repository_that_the_server_does_not_have() {
     assert!(refused.stderr.contains("o/none is not in the cache"), "{}", refused.stderr);
     assert!(!home.path().join("cache/repos/o/none").exists());
 }
+
+#[test]
+fn ctrl_c_ends_it_while_a_server_keeps_silent() {
+    let home = Home::new();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    configure(&home, &format!("http://{}/{{owner}}/{{repo}}.git", server.local_addr().unwrap()));
+    let mut child =
+        home.command(&["exec", "go", "--repo=o/a"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let _silent = server.accept().unwrap();
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!home.path().join("cache/repos/o").exists());
+}

@@ -122,7 +122,13 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     }
 
     let request = Request { origin, workflow: args.workflow, inputs, led_by: Some(owner.clone()) };
-    let submission = submit::prepare(&machine.ports, &settings, request).await.map_err(refused)?;
+    // A repository may have to be cloned first; nobody has to wait for that.
+    let submission = tokio::select! {
+        prepared = submit::prepare(&machine.ports, &settings, request) => prepared.map_err(refused)?,
+        by = signals.next() => {
+            return Err(CliError::new(Code::Cancelled, format!("cancelled by {by} before anything ran")));
+        }
+    };
     warn(&submission, global);
     display.announce(&Announcement::of(&submission.created)).await;
     let root = submit::submit(&machine.ports, submission).await?;
