@@ -245,8 +245,27 @@ fn syntax(errors: &ParseErrors, translated: &Translated) -> CelError {
     let rest = &translated.cel[line_start..];
     let start = line_start + rest.char_indices().nth(column).map_or(rest.len(), |(byte, _)| byte);
     let len = translated.cel[start..].chars().next().map_or(0, char::len_utf8);
-    let message = lower_first(first.msg.lines().next().unwrap_or("does not parse"));
+    let message = plainly(first.msg.lines().next().unwrap_or("does not parse"), &translated.cel[start..]);
     CelError::Syntax { message, range: translated.locate(&(start..start + len)) }
+}
+
+/// What the parser says, without its lists of tokens: they name its grammar, not the mistake.
+fn plainly(message: &str, rest: &str) -> String {
+    let single_equals = rest.starts_with('=') && !rest.starts_with("==");
+    if single_equals {
+        return "`=` compares nothing; write `==`".to_owned();
+    }
+    let lower = lower_first(message);
+    let said = lower.trim_start_matches("syntax error: ");
+    if rest.trim().is_empty() {
+        return "the expression ends too early".to_owned();
+    }
+    match said.split_once(" expecting ") {
+        Some((found, _)) => {
+            found.replace("mismatched input", "unexpected").replace("extraneous input", "unexpected")
+        }
+        None => said.to_owned(),
+    }
 }
 
 fn message(error: &ExecutionError) -> String {
