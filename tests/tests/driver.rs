@@ -10,6 +10,7 @@ use tako_engine::port::JournalError;
 use tako_schemas::id::StepId;
 use tako_schemas::journal::{Outcome, Phase, StepState};
 use tako_tests::fakes::Machine;
+use tokio_util::sync::CancellationToken;
 
 fn step(id: &str) -> StepId {
     id.parse().unwrap()
@@ -100,8 +101,7 @@ async fn after_a_crash_the_step_is_ended_and_tried_again_by_somebody_else() {
     let driver = Driver::new(machine.driver.ports().clone(), tako_engine::ports::Settings::default());
     let second = machine.claim("b").await.unwrap();
     assert_eq!(second.attempt, 2);
-    let led =
-        tokio::spawn(async move { driver.drive(second, &tokio_util::sync::CancellationToken::new()).await });
+    let led = tokio::spawn(async move { driver.drive(second, &CancellationToken::new()).await });
     let process = machine.runtime.next().await;
     assert_eq!((process.command.step.as_str(), process.command.attempt), ("two", 2));
     assert_eq!(machine.runtime.reaped.lock().unwrap().len(), 1);
@@ -153,4 +153,28 @@ async fn a_waiting_parent_holds_nothing_and_is_woken_by_its_last_child() {
     assert_eq!(outcome(machine.lead(again).await.unwrap()), Outcome::Failure);
     let state = machine.state(&run).await;
     assert!(state.ended().unwrap().cause.as_deref().unwrap().contains("1 of 2 child runs did not succeed"));
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_ends_after_its_children() {
+    let parent = "version: 1\nworkflows: {go: {steps: [{uses: tako/fan-out@v1, with: {event_type: built}}, wait], on_cancellation: [wait]}}\n";
+    let child = "version: 1\nworkflows: {go: {steps: [wait]}}\nsubscriptions: [{artifact: 'o/a:default', events: [built], workflow: go}]\n";
+    let machine = Machine::new(&[("o/a:main", parent), ("o/b:main", child)]);
+    let run = machine.submit("o/a:main").await;
+    let kill = CancellationToken::new();
+    let led = machine.lead_until(machine.claim("a").await.unwrap(), kill.clone());
+    machine.runtime.next().await;
+    cancel(machine.driver.ports(), &run, "somebody").await.unwrap();
+    kill.cancel();
+    assert_eq!(led.await.unwrap().unwrap(), Left::Parked, "its child has not ended");
+
+    let child = machine.claim("a").await.unwrap();
+    assert_eq!(outcome(machine.lead_until(child.clone(), kill.clone()).await.unwrap()), Outcome::Cancelled);
+    assert!(machine.state(&child.run).await.steps.is_empty(), "nothing of it was started");
+    let again = machine.claim("a").await.unwrap();
+    assert!(again.errand, "to end it needs no lock");
+    assert_eq!(outcome(machine.lead_until(again, kill).await.unwrap()), Outcome::Cancelled);
+    let state = machine.state(&run).await;
+    assert!(!state.steps.contains_key(&step("on_cancellation.step-1")));
+    assert_eq!(machine.claim("a").await, None);
 }

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tako_schemas::id::RunId;
-use tako_schemas::journal::{Entry, Outcome};
+use tako_schemas::journal::{Entry, Outcome, RunState};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -78,9 +78,8 @@ impl Driver {
     async fn lead(&self, lease: Lease, kill: &CancellationToken) -> Result<Left, DriveError> {
         let mut session = Session::open(&self.ports, lease).await?;
         let prepared = loop {
-            if session.state.cancel.is_some() && session.state.plan.is_empty() {
-                let by = session.state.cancel.as_ref().map(|(by, _)| format!("cancelled by {by}"));
-                return self.over(&mut session, None, Outcome::Cancelled, by).await;
+            if let Some(fault) = Fault::cancelled(&session.state).filter(|_| session.state.plan.is_empty()) {
+                return self.over(&mut session, None, fault.outcome, Some(fault.cause)).await;
             }
             match self.prepare(&mut session).await {
                 Ok(prepared) => break prepared,
@@ -99,19 +98,13 @@ impl Driver {
                 let outcome = session.state.ended().map_or(Outcome::Error, |ended| ended.outcome);
                 return Ok(Left::Finished(outcome));
             };
+            let effect = if kill.is_cancelled() { unless_killed(effect, &session.state) } else { effect };
             tracing::debug!(?effect, "next");
             match effect {
-                Effect::StartStep { .. } if kill.is_cancelled() => {
-                    let cause = Some("killed".to_owned());
-                    return self.over(&mut session, Some(&prepared), Outcome::Cancelled, cause).await;
-                }
                 // It holds no lock: to go on it waits in line like everybody else.
                 Effect::StartStep { .. } if session.lease.errand => {
-                    let beside = Beside { settle: Some(Settle::Requeue), ..Beside::default() };
-                    match session.offer(vec![Entry::Parked], beside).await {
-                        Ok(()) => return Ok(Left::Parked),
-                        Err(DriveError::Journal(JournalError::Conflict { .. })) => session.catch_up().await?,
-                        Err(error) => return Err(error),
+                    if give_up_lease(&mut session, Settle::Requeue).await? {
+                        return Ok(Left::Parked);
                     }
                 }
                 Effect::StartStep { step, attempt } => {
@@ -125,17 +118,10 @@ impl Driver {
                 Effect::SettleStep { step } => self.settle_step(&mut session, &prepared, step).await?,
                 Effect::Park { until, cancel: reason } => {
                     if let Some(reason) = reason {
-                        let open: Vec<RunId> =
-                            session.state.open_children().map(|(child, _)| child.clone()).collect();
-                        for child in open {
-                            cancel(&self.ports, &child, &format!("its parent: {reason}")).await?;
-                        }
+                        self.cancel_children(&session.state, reason).await?;
                     }
-                    let beside = Beside { settle: Some(Settle::Park { until }), ..Beside::default() };
-                    match session.offer(vec![Entry::Parked], beside).await {
-                        Ok(()) => return Ok(Left::Parked),
-                        Err(DriveError::Journal(JournalError::Conflict { .. })) => session.catch_up().await?,
-                        Err(error) => return Err(error),
+                    if give_up_lease(&mut session, Settle::Park { until }).await? {
+                        return Ok(Left::Parked);
                     }
                 }
                 Effect::Finish { outcome, cause } => {
@@ -143,6 +129,13 @@ impl Driver {
                 }
             }
         }
+    }
+
+    async fn cancel_children(&self, state: &RunState, reason: &str) -> Result<(), DriveError> {
+        for (child, _) in state.open_children() {
+            cancel(&self.ports, child, &format!("its parent: {reason}")).await?;
+        }
+        Ok(())
     }
 
     fn remember(&self, run: &RunId, prepared: &Arc<Prepared>) {
@@ -156,5 +149,28 @@ impl Driver {
 
     fn forget(&self, run: &RunId) {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
+    }
+}
+
+/// A run that is killed starts no step any more; it ends, once its children have.
+fn unless_killed(effect: Effect, state: &RunState) -> Effect {
+    match effect {
+        Effect::StartStep { .. } if state.open_children().next().is_some() => {
+            Effect::Park { until: None, cancel: Some("the run was killed") }
+        }
+        Effect::StartStep { .. } => {
+            Effect::Finish { outcome: Outcome::Cancelled, cause: Some("killed".to_owned()) }
+        }
+        other => other,
+    }
+}
+
+/// Parks the run and does with its lease as told; says whether it did, or first has to look at what others added.
+async fn give_up_lease(session: &mut Session<'_>, settle: Settle) -> Result<bool, DriveError> {
+    let beside = Beside { settle: Some(settle), ..Beside::default() };
+    match session.offer(vec![Entry::Parked], beside).await {
+        Ok(()) => Ok(true),
+        Err(DriveError::Journal(JournalError::Conflict { .. })) => session.catch_up().await.map(|()| false),
+        Err(error) => Err(error),
     }
 }

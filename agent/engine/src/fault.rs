@@ -3,7 +3,7 @@
 use tako_expr::cel::CelError;
 use tako_expr::template::TemplateError;
 use tako_schemas::diagnostic::{SourceFile, Text};
-use tako_schemas::journal::Outcome;
+use tako_schemas::journal::{Outcome, RunState};
 
 use crate::port::{RepoError, RuntimeError, StepError};
 
@@ -28,6 +28,13 @@ impl Fault {
     #[must_use]
     pub fn error(cause: impl Into<String>) -> Self {
         Self { outcome: Outcome::Error, cause: one_line(cause.into()) }
+    }
+
+    /// Somebody's who told the run to stop; `None` where nobody has.
+    #[must_use]
+    pub fn cancelled(state: &RunState) -> Option<Self> {
+        let (by, _) = state.cancel.as_ref()?;
+        Some(Self { outcome: Outcome::Cancelled, cause: one_line(format!("cancelled by {by}")) })
     }
 
     /// A template that could not be rendered.

@@ -7,6 +7,7 @@ use tako_schemas::id::StepId;
 use tako_schemas::journal::{Outcome, RunState, StepResult, StepState};
 use time::OffsetDateTime;
 
+use crate::fault::Fault;
 use crate::plan::{Block, Plan};
 
 /// One thing to do.
@@ -146,8 +147,8 @@ fn cancellation(state: &RunState, plan: &Plan) -> Effect {
     if state.open_children().next().is_some() {
         return Effect::Park { until: None, cancel: Some("the run was cancelled") };
     }
-    let by = state.cancel.as_ref().map(|(by, _)| format!("cancelled by {by}"));
-    Effect::Finish { outcome: Outcome::Cancelled, cause: by }
+    let cause = Fault::cancelled(state).map(|fault| fault.cause);
+    Effect::Finish { outcome: Outcome::Cancelled, cause }
 }
 
 struct Walk<'a> {

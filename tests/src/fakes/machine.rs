@@ -122,8 +122,14 @@ impl Machine {
     /// Leads the run of a lease in a task.
     #[must_use]
     pub fn lead(&self, lease: Lease) -> JoinHandle<Result<Left, DriveError>> {
+        self.lead_until(lease, CancellationToken::new())
+    }
+
+    /// Leads the run of a lease in a task, until `kill` kills it.
+    #[must_use]
+    pub fn lead_until(&self, lease: Lease, kill: CancellationToken) -> JoinHandle<Result<Left, DriveError>> {
         let driver = Arc::clone(&self.driver);
-        tokio::spawn(async move { driver.drive(lease, &CancellationToken::new()).await })
+        tokio::spawn(async move { driver.drive(lease, &kill).await })
     }
 
     /// Where a run stands.

@@ -89,8 +89,7 @@ impl Driver {
                 other => return other,
             }
             // A run that was told to stop starts no others.
-            if let Some((by, _)) = &session.state.cancel {
-                let fault = Fault { outcome: Outcome::Cancelled, cause: format!("cancelled by {by}") };
+            if let Some(fault) = Fault::cancelled(&session.state) {
                 return self.fail_step(session, prepared, index, fault).await;
             }
         }

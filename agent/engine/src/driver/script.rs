@@ -98,11 +98,8 @@ impl Driver {
             }
         });
         loop {
-            if let Some((by, _)) =
-                session.state.cancel.as_ref().filter(|_| stopped.is_none() && !despite_cancel)
-            {
-                let cause = format!("cancelled by {by}");
-                stopped = Some(Fault { outcome: Outcome::Cancelled, cause });
+            if stopped.is_none() && !despite_cancel && session.state.cancel.is_some() {
+                stopped = Fault::cancelled(&session.state);
                 stopper.stop(self.settings.cancel_grace);
             }
             let (run, seq) = (session.run().clone(), session.state.seq);

@@ -49,8 +49,7 @@ impl Driver {
             return session.record(vec![Entry::StepSkipped { step, reason }]).await;
         }
         session.record(vec![Entry::StepStarted { step: planned.id.clone(), attempt }]).await?;
-        if let Some((by, _)) = session.state.cancel.as_ref().filter(|_| !despite_cancel) {
-            let fault = Fault { outcome: Outcome::Cancelled, cause: format!("cancelled by {by}") };
+        if let Some(fault) = Fault::cancelled(&session.state).filter(|_| !despite_cancel) {
             return self.fail_step(session, prepared, index, fault).await;
         }
         match concrete {
