@@ -1,11 +1,21 @@
-//! `config.toml` in TAKO_HOME: what the operator of this machine decides.
+//! What operators decide: `config.toml` of whoever runs `tako exec`, `agent.toml` of a build machine, `server.toml` of
+//! a server. Every key is optional unless it says otherwise; an unknown one is an error.
 
-use std::collections::BTreeMap;
+mod agent;
+mod clone;
+mod policy;
+mod server;
+
 use std::time::Duration;
+
+pub use agent::{AgentConfig, AgentIsolation};
+pub use clone::{CloneConfig, Credential};
+pub use policy::PolicyConfig;
+pub use server::{GithubConfig, ServerConfig, WebhookConfig};
 
 use serde::{Deserialize, Serialize};
 
-/// The whole file. Every key is optional; an unknown one is an error.
+/// `config.toml` in TAKO_HOME.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -16,32 +26,22 @@ pub struct Config {
     pub cancel_grace: Duration,
     /// How many runs deep a tree may be below its root.
     pub max_depth: u32,
+    /// What steps in containers may have.
+    #[serde(default = "PolicyConfig::of_exec")]
+    pub policy: PolicyConfig,
+    /// The container engine's socket, `unix:///run/docker.sock`; absent: `DOCKER_HOST`, else the usual places.
+    pub engine: Option<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { clone: CloneConfig::default(), cancel_grace: Duration::from_secs(10), max_depth: 10 }
-    }
-}
-
-/// `[clone]`: URLs never come from a repository, an event or a webhook.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CloneConfig {
-    /// URL of every repository, with `{owner}` and `{repo}` in it: `https://git.example.org/{owner}/{repo}.git`.
-    pub url: Option<String>,
-    /// URLs of the repositories of single owners, by owner; they win over `url`.
-    pub owners: BTreeMap<String, String>,
-    /// Never clone anything.
-    pub offline: bool,
-    /// Seconds within which a clone must be done.
-    #[serde(rename = "timeout_secs", with = "seconds")]
-    pub timeout: Duration,
-}
-
-impl Default for CloneConfig {
-    fn default() -> Self {
-        Self { url: None, owners: BTreeMap::new(), offline: false, timeout: Duration::from_secs(30) }
+        Self {
+            clone: CloneConfig::default(),
+            cancel_grace: Duration::from_secs(10),
+            max_depth: 10,
+            policy: PolicyConfig::of_exec(),
+            engine: None,
+        }
     }
 }
 

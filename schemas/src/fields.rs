@@ -11,4 +11,6 @@ mod workflow;
 pub(crate) use shape::{Field, Shape, Table};
 pub(crate) use step::{PRODUCED_EVENT, PRODUCES, RESOURCES, RETRY, STEP, VOLUME};
 pub(crate) use top::{ARTIFACT, DEFAULTS, DEPENDENT, EVENT, MANIFEST, METADATA, SUBSCRIPTION};
-pub(crate) use workflow::{CONCURRENCY, INPUT, REF_FILTER, SCHEDULE, TRIGGERS, VALIDATION, WORKFLOW};
+pub(crate) use workflow::{
+    CHECKOUT, CONCURRENCY, INPUT, REF_FILTER, SCHEDULE, TRIGGERS, VALIDATION, WORKFLOW,
+};

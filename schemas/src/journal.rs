@@ -7,7 +7,7 @@ mod entry;
 mod state;
 
 pub use entry::{
-    Ancestor, Created, Decision, Entry, EnvChanges, Outcome, Owner, ParentLink, Process, Recorded,
-    StepHeader, StepResult, Trigger, Verdict, Wait,
+    Ancestor, Created, Decision, Entry, EnvChanges, Outcome, Owner, ParentLink, Process, Push, Recorded,
+    Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
 };
 pub use state::{Child, Ended, InvalidEntry, Phase, RunState, StepState, WaitingStep};

@@ -106,6 +106,8 @@ pub struct Workflow {
     pub concurrency: Concurrency,
     /// Limit of the tree's depth below it.
     pub max_depth: Option<u32>,
+    /// `checkout.sparse`: patterns of the files that its workspace holds; none: all.
+    pub sparse: Vec<String>,
     /// The work, in order.
     pub steps: Vec<Step>,
     /// Runs after a failure.

@@ -17,7 +17,6 @@ use tako_schemas::workflow::{Action, Manifest, OutputSource, Resources, Step, Wo
 
 use crate::context::{MAPPING_ROOTS, PRODUCES_ROOTS, STEP_ROOTS};
 use crate::port::StepRegistry;
-use crate::ports::Ports;
 use expressions::{Scope, condition, filter, param, template};
 
 /// A file that was read.
@@ -52,8 +51,8 @@ pub fn load(file: &SourceFile, steps: &dyn StepRegistry) -> Checked {
 }
 
 /// [`load`] on a blocking thread: expressions of a hostile file may take a while to compile.
-pub async fn load_apart(ports: &Ports, file: &SourceFile) -> Checked {
-    let (steps, file) = (Arc::clone(&ports.steps), file.clone());
+pub async fn load_apart(steps: &Arc<dyn StepRegistry>, file: &SourceFile) -> Checked {
+    let (steps, file) = (Arc::clone(steps), file.clone());
     let loaded = tokio::task::spawn_blocking(move || load(&file, steps.as_ref())).await;
     loaded.unwrap_or_else(|error| {
         let lost = Diagnostic::error(code::SYNTAX, format!("the file could not be checked: {error}"), 0..0);
@@ -163,8 +162,9 @@ pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> 
         let message = format!("{what} cannot be used yet");
         found.push(Diagnostic::error(code::UNSUPPORTED, message, span).with_hint(hint.to_owned()));
     };
-    if let Some(mode) = manifest.defaults.isolation.as_deref().filter(|mode| *mode != "host") {
-        refuse(workflow.span, &format!("`isolation: {mode}`"), "steps run as processes of this machine");
+    if let Some(mode) = manifest.defaults.isolation.as_deref().filter(|mode| *mode == "sandbox") {
+        let hint = "name an `image`, so that steps run in a container, or leave `isolation` out";
+        refuse(workflow.span, &format!("`isolation: {mode}`"), hint);
     }
     if let Some(secret) = workflow.secrets.first() {
         refuse(secret.span(), "`secrets`", "remove the list; nothing is handed to steps without it");
@@ -174,13 +174,6 @@ pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> 
         collect(list, &mut steps);
     }
     for step in &steps {
-        if let Some(image) = &step.container.image {
-            refuse(
-                image.span(),
-                "a container `image`",
-                "remove `image`, so that the step runs on this machine",
-            );
-        }
         if step.long_running {
             refuse(step.span, "`long_running`", "start the service within the step that needs it");
         }
@@ -198,7 +191,7 @@ pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> 
         let ignored = [
             ("retry", step.retry.is_some()),
             ("no_output_timeout", step.no_output_timeout.is_some()),
-            ("resources", step.resources != Resources::default()),
+            ("resources", step.container.image.is_none() && step.resources != Resources::default()),
         ];
         for (name, _) in ignored.into_iter().filter(|(_, asked)| *asked) {
             let message = format!("`{name}` of step `{}` has no effect yet", step.id);

@@ -97,7 +97,7 @@ fn steps(state: &RunState, plan: &Plan) -> Value {
 fn event(trigger: &Trigger) -> Value {
     match trigger {
         Trigger::Event { event } => event.view(),
-        Trigger::Exec => json!({
+        Trigger::Exec | Trigger::Push { .. } | Trigger::Request { .. } => json!({
             "id": "", "type": "", "source": "", "schema_version": "", "timestamp": "",
             "payload": {},
         }),
@@ -141,6 +141,18 @@ pub(crate) fn own_variables(state: &RunState, step: &str, workspace: &str) -> Ve
         all.push((format!("TAKO_INPUT_{upper}"), value));
     }
     all
+}
+
+/// `PATH` of images that say nothing themselves, as engines have it.
+const CONTAINED_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What steps in containers start from, beside the image's own variables. With directories to put in front of it
+/// the `PATH` has to be known.
+#[must_use]
+pub(crate) fn contained_env(path: &[String]) -> Vec<(String, String)> {
+    let own = [("HOME", "/tmp"), ("LANG", "C.UTF-8"), ("TMPDIR", "/tmp")];
+    let path = (!path.is_empty()).then_some(("PATH", CONTAINED_PATH));
+    own.into_iter().chain(path).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Joins layers of an environment; later ones win. `path` goes in front of the `PATH` that results.

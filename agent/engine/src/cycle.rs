@@ -14,7 +14,7 @@ use tako_schemas::workflow::{Action, Manifest, Param, Step, Workflow};
 
 use crate::check;
 use crate::port::{EventKey, Origin, RepoError};
-use crate::ports::Ports;
+use crate::ports::Desk;
 
 /// More repositories than this in one tree are worth a word.
 const MANY_REPOSITORIES: usize = 50;
@@ -51,8 +51,8 @@ struct Graph {
 /// # Errors
 ///
 /// [`CycleError::Certain`] for a cycle without a filter.
-pub async fn check(ports: &Ports, start: Ancestor, manifest: &Manifest) -> Result<Vec<String>, CycleError> {
-    let graph = explore(ports, start, manifest).await?;
+pub async fn check(desk: &Desk, start: Ancestor, manifest: &Manifest) -> Result<Vec<String>, CycleError> {
+    let graph = explore(desk, start, manifest).await?;
     if let Some(chain) = graph.cycle(|edge| !edge.filtered) {
         return Err(CycleError::Certain { chain });
     }
@@ -67,7 +67,7 @@ pub async fn check(ports: &Ports, start: Ancestor, manifest: &Manifest) -> Resul
     Ok(notes)
 }
 
-async fn explore(ports: &Ports, start: Ancestor, manifest: &Manifest) -> Result<Graph, CycleError> {
+async fn explore(desk: &Desk, start: Ancestor, manifest: &Manifest) -> Result<Graph, CycleError> {
     let mut graph = Graph { nodes: vec![start.clone()], edges: vec![Vec::new()] };
     let mut known: HashMap<(RepoRef, String), usize> =
         HashMap::from([((start.repo.clone(), start.workflow.clone()), 0)]);
@@ -78,9 +78,9 @@ async fn explore(ports: &Ports, start: Ancestor, manifest: &Manifest) -> Result<
         let Ancestor { repo, workflow } = graph.nodes[at].clone();
         if !manifests.contains_key(&repo) {
             // What cannot be loaded cannot run either, and is reported when an event reaches it.
-            let checkout = ports.repos.open(&Origin::Set(repo.clone())).await.ok();
+            let checkout = desk.repos.open(&Origin::Set(repo.clone())).await.ok();
             let loaded =
-                checkout.and_then(|checkout| check::load(&checkout.manifest, ports.steps.as_ref()).manifest);
+                checkout.and_then(|checkout| check::load(&checkout.manifest, desk.steps.as_ref()).manifest);
             manifests.insert(repo.clone(), loaded);
         }
         let events = match manifests.get(&repo) {
@@ -89,7 +89,7 @@ async fn explore(ports: &Ports, start: Ancestor, manifest: &Manifest) -> Result<
         };
         for event in events {
             let mut settled: HashSet<RepoRef> = HashSet::new();
-            for candidate in ports.repos.subscribers(&event.key).await?.found {
+            for candidate in desk.repos.subscribers(&event.key).await?.found {
                 // Behind a subscription that always matches, others of the same repository never run.
                 if settled.contains(&candidate.repo) || !event.can_match(&candidate.subscription) {
                     continue;

@@ -23,7 +23,6 @@ use tako_schemas::journal::{Entry, Outcome, RunState};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::cancel::cancel;
 use crate::fault::Fault;
 use crate::next::{Effect, next_effect};
 use crate::port::{JournalError, Lease, Settle};
@@ -32,12 +31,11 @@ use prepare::Prepared;
 use session::{Beside, Session};
 
 pub use session::DriveError;
-pub(crate) use session::load;
 
 /// Leads runs, one at a time for each call of [`Driver::drive`].
 pub struct Driver {
     ports: Ports,
-    settings: Settings,
+    settings: Arc<Settings>,
     /// What runs of this process are about, so that a run that was parked need not be read again.
     prepared: Mutex<HashMap<RunId, Arc<Prepared>>>,
 }
@@ -55,7 +53,7 @@ impl Driver {
     /// A driver that works with these.
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        Self { ports, settings, prepared: Mutex::new(HashMap::new()) }
+        Self { ports, settings: Arc::new(settings), prepared: Mutex::new(HashMap::new()) }
     }
 
     /// The adapters it works with.
@@ -72,23 +70,34 @@ impl Driver {
     /// When the journal does not work or the lease is lost. No process of the run is left then.
     pub async fn drive(&self, lease: Lease, kill: &CancellationToken) -> Result<Left, DriveError> {
         let span = tracing::info_span!("run", run = %lease.run, attempt = lease.attempt);
-        self.lead(lease, kill).instrument(span).await
+        async {
+            let mut session = Session::open(&self.ports, lease).await?;
+            let left = self.lead(&mut session, kill).await;
+            if !matches!(left, Ok(Left::Finished(_))) {
+                self.leave(&session).await;
+            }
+            left
+        }
+        .instrument(span)
+        .await
     }
 
-    async fn lead(&self, lease: Lease, kill: &CancellationToken) -> Result<Left, DriveError> {
-        let mut session = Session::open(&self.ports, lease).await?;
+    async fn lead(&self, session: &mut Session<'_>, kill: &CancellationToken) -> Result<Left, DriveError> {
         let prepared = loop {
-            if let Some(fault) = Fault::cancelled(&session.state).filter(|_| session.state.plan.is_empty()) {
-                return self.over(&mut session, None, fault.outcome, Some(fault.cause)).await;
+            let refusal = Fault::cancelled(&session.state)
+                .or_else(|| self.worn_out(&session.state).filter(|_| session.state.children.is_empty()))
+                .filter(|_| session.state.plan.is_empty());
+            if let Some(fault) = refusal {
+                return self.over(session, None, fault.outcome, Some(fault.cause)).await;
             }
-            match self.prepare(&mut session).await {
+            match self.prepare(session).await {
                 Ok(prepared) => break prepared,
                 Err(prepare::Trouble::Drive(DriveError::Journal(JournalError::Conflict { .. }))) => {
                     session.catch_up().await?;
                 }
                 Err(prepare::Trouble::Drive(error)) => return Err(error),
                 Err(prepare::Trouble::Fault(Fault { outcome, cause })) => {
-                    return self.over(&mut session, None, outcome, Some(cause)).await;
+                    return self.over(session, None, outcome, Some(cause)).await;
                 }
             }
         };
@@ -98,34 +107,41 @@ impl Driver {
                 let outcome = session.state.ended().map_or(Outcome::Error, |ended| ended.outcome);
                 return Ok(Left::Finished(outcome));
             };
-            let effect = if kill.is_cancelled() { unless_killed(effect, &session.state) } else { effect };
+            let end = match kill.is_cancelled() {
+                true => Some(Fault { outcome: Outcome::Cancelled, cause: "killed".to_owned() }),
+                false => self.worn_out(&session.state),
+            };
+            let effect = match end {
+                Some(fault) => instead_of_steps(effect, &session.state, fault),
+                None => effect,
+            };
             tracing::debug!(?effect, "next");
             match effect {
                 // It holds no lock: to go on it waits in line like everybody else.
                 Effect::StartStep { .. } if session.lease.errand => {
-                    if give_up_lease(&mut session, Settle::Requeue).await? {
+                    if give_up_lease(session, Settle::Requeue).await? {
                         return Ok(Left::Parked);
                     }
                 }
                 Effect::StartStep { step, attempt } => {
-                    self.start_step(&mut session, &prepared, step, attempt, kill).await?;
+                    self.start_step(session, &prepared, step, attempt, kill).await?;
                 }
                 Effect::SkipStep { step, reason } => {
                     let step = prepared.plan.steps[step].id.clone();
                     session.record(vec![Entry::StepSkipped { step, reason: reason.to_owned() }]).await?;
                 }
-                Effect::GiveUpStep { step } => self.give_up(&mut session, &prepared, step).await?,
-                Effect::SettleStep { step } => self.settle_step(&mut session, &prepared, step).await?,
+                Effect::GiveUpStep { step } => self.give_up(session, &prepared, step).await?,
+                Effect::SettleStep { step } => self.settle_step(session, &prepared, step).await?,
                 Effect::Park { until, cancel: reason } => {
                     if let Some(reason) = reason {
                         self.cancel_children(&session.state, reason).await?;
                     }
-                    if give_up_lease(&mut session, Settle::Park { until }).await? {
+                    if give_up_lease(session, Settle::Park { until }).await? {
                         return Ok(Left::Parked);
                     }
                 }
                 Effect::Finish { outcome, cause } => {
-                    return self.over(&mut session, Some(&prepared), outcome, cause).await;
+                    return self.over(session, Some(&prepared), outcome, cause).await;
                 }
             }
         }
@@ -133,9 +149,32 @@ impl Driver {
 
     async fn cancel_children(&self, state: &RunState, reason: &str) -> Result<(), DriveError> {
         for (child, _) in state.open_children() {
-            cancel(&self.ports, child, &format!("its parent: {reason}")).await?;
+            self.ports.tree.cancel(child, &format!("its parent: {reason}")).await?;
         }
         Ok(())
+    }
+
+    /// Why the run is given up, if its leases were lost too often: it may be what kills its agents.
+    fn worn_out(&self, state: &RunState) -> Option<Fault> {
+        let lost = &state.interruptions;
+        let limit = self.settings.max_attempts?;
+        if u32::try_from(lost.len()).unwrap_or(u32::MAX) < limit {
+            return None;
+        }
+        let history: Vec<String> =
+            lost.iter().map(|(attempt, reason)| format!("attempt {attempt}: {reason}")).collect();
+        Some(Fault::error(format!("given up after {} attempts ({})", lost.len(), history.join("; "))))
+    }
+
+    /// Ends what the runtime keeps for further steps of the run.
+    async fn leave(&self, session: &Session<'_>) {
+        let Some(workspace) = session.state.workspace.as_deref() else { return };
+        if session.state.workspace_agent != session.lease.owner.agent {
+            return;
+        }
+        if let Err(error) = self.ports.runtime.leave(session.run(), std::path::Path::new(workspace)).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot clear up after the run's steps");
+        }
     }
 
     fn remember(&self, run: &RunId, prepared: &Arc<Prepared>) {
@@ -152,15 +191,13 @@ impl Driver {
     }
 }
 
-/// A run that is killed starts no step any more; it ends, once its children have.
-fn unless_killed(effect: Effect, state: &RunState) -> Effect {
+/// A run that is killed or given up starts no step any more; it ends, once its children have.
+fn instead_of_steps(effect: Effect, state: &RunState, fault: Fault) -> Effect {
     match effect {
         Effect::StartStep { .. } if state.open_children().next().is_some() => {
             Effect::Park { until: None, cancel: Some("the run was killed") }
         }
-        Effect::StartStep { .. } => {
-            Effect::Finish { outcome: Outcome::Cancelled, cause: Some("killed".to_owned()) }
-        }
+        Effect::StartStep { .. } => Effect::Finish { outcome: fault.outcome, cause: Some(fault.cause) },
         other => other,
     }
 }

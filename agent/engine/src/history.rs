@@ -3,8 +3,7 @@
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Recorded, RunState};
 
-use crate::driver::DriveError;
-use crate::port::Journal;
+use crate::port::{Journal, JournalError};
 
 /// Where `run` stands, with the entries that say so; `None` for an unknown run.
 ///
@@ -14,9 +13,9 @@ use crate::port::Journal;
 pub async fn read(
     journal: &dyn Journal,
     run: &RunId,
-) -> Result<Option<(RunState, Vec<Recorded>)>, DriveError> {
+) -> Result<Option<(RunState, Vec<Recorded>)>, JournalError> {
     let entries = journal.read(run, 0).await?;
-    let state =
-        RunState::replay(&entries).map_err(|source| DriveError::Damaged { run: run.clone(), source })?;
+    let corrupt = |source| JournalError::Corrupt { run: run.clone(), source: Box::new(source) };
+    let state = RunState::replay(&entries).map_err(corrupt)?;
     Ok(state.map(|state| (state, entries)))
 }

@@ -3,7 +3,6 @@
 //! Everything here is pure but for one [`driver`]: a run's state is the fold of its journal, [`next`] reads from it
 //! what to do, and [`port`] is the only way out.
 
-pub mod cancel;
 pub mod check;
 mod conclude;
 mod context;
@@ -11,13 +10,16 @@ pub mod cycle;
 pub mod driver;
 pub mod fault;
 pub mod history;
+pub mod isolation;
 pub mod next;
 pub mod params;
 pub mod plan;
 pub mod port;
 pub mod ports;
 mod render;
-mod route;
+pub mod route;
 pub mod shell;
 pub mod stepfiles;
 pub mod submit;
+pub mod tree;
+pub mod wire;

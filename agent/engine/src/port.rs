@@ -3,25 +3,36 @@
 //! Each port is object-safe, has a real adapter and a fake, and says in its docs what may be repeated, what
 //! cancellation does and what each error asks of the caller.
 
+mod access;
 mod clock;
+mod deliveries;
 mod journal;
+mod logs;
 mod observer;
+mod outbox;
 mod queue;
 mod repos;
 mod runtime;
 mod step;
+mod tree;
 
+pub use access::{Access, Grant, Role, TokenHash};
 pub use clock::{Clock, Ids};
+pub use deliveries::{Deliveries, Delivery, DeliverySummary, Handled};
 pub use journal::{Append, Journal, JournalError, RunSummary, Settle, Transaction};
+pub use logs::{LogName, Logs};
 pub use observer::Observer;
-pub use queue::{ClaimRequest, Job, Lease, Queue, QueueError, SiblingLimit};
+pub use outbox::{Letter, Outbox};
+pub use queue::{ClaimRequest, Job, Lease, Queue, QueueAdmin, QueueError, SiblingLimit};
 pub use repos::{
-    Broken, Candidate, Candidates, Checkout, EventKey, Origin, RepoError, RepoSource, Workspace,
+    Broken, Candidate, Candidates, Checkout, EventKey, Origin, RepoError, RepoKeeper, RepoSource, Workspace,
 };
 pub use runtime::{
-    Captured, Exit, ExitStatus, Running, Runtime, RuntimeError, StepCommand, StepFiles, StopSignal,
+    Captured, ContainerPlan, Exit, ExitStatus, Limits, Mount, Network, Place, Profile, Pull, Running,
+    Runtime, RuntimeError, StepCommand, StepFiles, StopSignal,
 };
 pub use step::{
     Emission, OutputSpec, ParamKind, ParamSpec, StepCall, StepError, StepHandler, StepOutcome, StepRegistry,
     StepSpec, WaitRequest,
 };
+pub use tree::{Ending, Tree};

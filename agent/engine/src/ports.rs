@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::port::{Clock, Ids, Journal, Observer, RepoSource, Runtime, StepRegistry};
+use crate::isolation::Policy;
+use crate::port::{Clock, Ids, Journal, Observer, RepoSource, Runtime, StepRegistry, Tree};
 
 /// One adapter for every port.
 #[derive(Clone)]
 pub struct Ports {
     /// Journals and the jobs that come with their entries.
     pub journal: Arc<dyn Journal>,
+    /// The runs beside it.
+    pub tree: Arc<dyn Tree>,
     /// Repositories and workspaces.
     pub repos: Arc<dyn RepoSource>,
     /// Processes.
@@ -24,6 +27,32 @@ pub struct Ports {
     pub ids: Arc<dyn Ids>,
 }
 
+/// The adapters that it takes to let runs begin, by whoever leads them.
+#[derive(Clone)]
+pub struct Desk {
+    /// Journals and the jobs that come with their entries.
+    pub journal: Arc<dyn Journal>,
+    /// Repositories.
+    pub repos: Arc<dyn RepoSource>,
+    /// Built-in steps.
+    pub steps: Arc<dyn StepRegistry>,
+    /// Whoever watches.
+    pub observer: Arc<dyn Observer>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Names.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl Ports {
+    /// What it takes to let runs begin.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        let Self { journal, repos, steps, observer, clock, ids, .. } = self.clone();
+        Desk { journal, repos, steps, observer, clock, ids }
+    }
+}
+
 /// What the operator decides.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -35,6 +64,12 @@ pub struct Settings {
     pub max_concurrent_repos: u32,
     /// How deep a tree may be; a workflow's `max_depth` can only lower it.
     pub max_depth: u32,
+    /// How often the lease of a run may be lost before the run ends as an error; `None`: for ever.
+    pub max_attempts: Option<u32>,
+    /// Labels that every job gets beside those of its workflow.
+    pub labels: Vec<String>,
+    /// Where steps may run.
+    pub policy: Policy,
 }
 
 impl Default for Settings {
@@ -44,6 +79,9 @@ impl Default for Settings {
             base_env: Vec::new(),
             max_concurrent_repos: 4,
             max_depth: 10,
+            max_attempts: None,
+            labels: Vec::new(),
+            policy: Policy::default(),
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::context;
 use crate::fault::Fault;
 use crate::next::has_failed;
 use crate::plan::{Plan, PlannedStep};
+use crate::port::Place;
+use crate::ports::Settings;
 use crate::shell::shell_argv;
 
 /// Linux gives no process a longer `NAME=value`: `MAX_ARG_STRLEN` of execve(2), less the `=` and the final NUL.
@@ -47,6 +49,8 @@ pub(crate) struct Script {
     pub(crate) working_directory: Option<String>,
     /// The whole environment.
     pub(crate) env: IndexMap<String, String>,
+    /// Where it runs.
+    pub(crate) place: Place,
 }
 
 /// Everything rendering reads.
@@ -58,8 +62,8 @@ pub(crate) struct Source<'a> {
     pub(crate) state: &'a RunState,
     /// Its plan.
     pub(crate) plan: &'a Plan,
-    /// The environment that steps start from.
-    pub(crate) base_env: &'a [(String, String)],
+    /// What the operator decides.
+    pub(crate) settings: &'a Settings,
 }
 
 impl Source<'_> {
@@ -82,11 +86,14 @@ impl Source<'_> {
             Action::Run(script) => {
                 let shell = planned.step.shell.as_ref().map(Text::as_str);
                 let directory = planned.step.working_directory.as_ref();
+                let image = planned.step.container.image.as_ref();
+                let image = image.map(|text| self.text(text, &context)).transpose()?;
                 Ok(Concrete::Script(Script {
                     argv: shell_argv(shell).map_err(|error| Fault::failure(error.to_string()))?,
                     script: self.text(script, &context)?,
                     working_directory: directory.map(|text| self.text(text, &context)).transpose()?,
                     env,
+                    place: self.settings.policy.place(&planned.step, image)?,
                 }))
             }
             Action::Uses { uses, with } => {
@@ -119,7 +126,10 @@ impl Source<'_> {
     ) -> Result<IndexMap<String, String>, Fault> {
         let changes = self.state.env_changes();
         let vars: Vec<(String, String)> = changes.vars.into_iter().collect();
-        let mut env = context::join_env(&[self.base_env, &vars], &changes.path);
+        let contained = self.settings.policy.contains(&planned.step);
+        let base =
+            if contained { context::contained_env(&changes.path) } else { self.settings.base_env.clone() };
+        let mut env = context::join_env(&[&base, &vars], &changes.path);
         for (name, value) in &planned.step.env {
             let value = if value.as_str().contains("{{") {
                 scope.insert("env".to_owned(), as_object(&env));
@@ -129,7 +139,8 @@ impl Source<'_> {
             };
             env.insert(name.clone(), value);
         }
-        let workspace = self.state.workspace.as_deref().unwrap_or_default();
+        let workspace = if contained { Some(Place::WORKSPACE) } else { self.state.workspace.as_deref() };
+        let workspace = workspace.unwrap_or_default();
         env.extend(context::own_variables(self.state, planned.id.as_str(), workspace));
         if let Some((name, value)) =
             env.iter().find(|(name, value)| name.len() + value.len() > LARGEST_VARIABLE_BYTES)

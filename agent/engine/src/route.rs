@@ -37,7 +37,7 @@ pub(crate) struct Routed<'a> {
 /// The key under which the index knows `event`: the artifact its producer names, else any that the source
 /// declares; `default` always.
 #[must_use]
-pub(crate) fn key(event: &Event, declared: impl Iterator<Item = String>) -> EventKey {
+pub fn key(event: &Event, declared: impl Iterator<Item = String>) -> EventKey {
     let mut artifacts: Vec<String> = match &event.artifact {
         Some(artifact) => vec![artifact.clone()],
         None => declared.collect(),

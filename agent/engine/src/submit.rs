@@ -10,7 +10,7 @@ use tako_schemas::workflow::{Concurrency, Workflow};
 use crate::check;
 use crate::cycle::{self, CycleError};
 use crate::port::{Append, Job, JournalError, Origin, RepoError, Transaction};
-use crate::ports::{Ports, Settings};
+use crate::ports::{Desk, Settings};
 
 /// What a user asks for.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Request {
     pub workflow: String,
     /// Inputs as given.
     pub inputs: IndexMap<String, String>,
+    /// Why.
+    pub trigger: Trigger,
     /// The process that will lead the tree, if one will.
     pub led_by: Option<Owner>,
 }
@@ -87,13 +89,9 @@ pub enum SubmitError {
 /// # Errors
 ///
 /// Says everything that is wrong at once, as far as one problem does not hide another.
-pub async fn prepare(
-    ports: &Ports,
-    settings: &Settings,
-    request: Request,
-) -> Result<Submission, SubmitError> {
-    let checkout = ports.repos.open(&request.origin).await?;
-    let checked = check::load_apart(ports, &checkout.manifest).await;
+pub async fn prepare(desk: &Desk, settings: &Settings, request: Request) -> Result<Submission, SubmitError> {
+    let checkout = desk.repos.open(&request.origin).await?;
+    let checked = check::load_apart(&desk.steps, &checkout.manifest).await;
     let refuse =
         |diagnostics| SubmitError::Manifest { file: Box::new(checkout.manifest.clone()), diagnostics };
     let Some(manifest) = checked.manifest else { return Err(refuse(checked.diagnostics)) };
@@ -114,12 +112,12 @@ pub async fn prepare(
         declared: workflow.inputs.keys().cloned().collect(),
     })?;
     let start = Ancestor { repo: checkout.repo.clone(), workflow: request.workflow.clone() };
-    let notes = cycle::check(ports, start, &manifest).await?;
+    let notes = cycle::check(desk, start, &manifest).await?;
 
-    let run = ports.ids.run(ports.clock.now());
+    let run = desk.ids.run(desk.clock.now());
     let local = match &checkout.origin {
         Origin::Local { .. } => Some(checkout.path.to_string_lossy().into_owned()),
-        Origin::Set(_) => None,
+        Origin::Set(_) | Origin::Commit { .. } => None,
     };
     let job = Job {
         run: run.clone(),
@@ -128,6 +126,7 @@ pub async fn prepare(
         tree_limit: settings.max_concurrent_repos,
         siblings: None,
         priority: 0,
+        labels: labels(&workflow, settings),
     };
     let created = Created {
         root: run.clone(),
@@ -135,9 +134,10 @@ pub async fn prepare(
         parent: None,
         repo: checkout.repo,
         local,
+        commit: checkout.pinned.then_some(checkout.commit),
         workflow: request.workflow,
         inputs,
-        trigger: Trigger::Exec,
+        trigger: request.trigger,
         ancestors: Vec::new(),
         depth_limit: None,
         led_by: request.led_by,
@@ -151,21 +151,39 @@ pub async fn prepare(
 /// # Errors
 ///
 /// When the journal does not work; there is no run then.
-pub async fn submit(ports: &Ports, submission: Submission) -> Result<RunId, JournalError> {
+pub async fn submit(desk: &Desk, submission: Submission) -> Result<RunId, JournalError> {
     let run = submission.created.run.clone();
-    let entries = vec![Entry::Created(Box::new(submission.created))];
-    let transaction = Transaction {
-        at: Some(ports.clock.now()),
-        appends: vec![Append { run: run.clone(), expected_seq: Some(0), entries }],
-        push: vec![submission.job],
-        ..Transaction::default()
-    };
-    for recorded in ports.journal.commit(transaction).await?.into_iter().flatten() {
-        ports.observer.entry(&run, &recorded).await;
-    }
+    let transaction = Transaction { at: Some(desk.clock.now()), ..Transaction::default() };
+    commit(desk, transaction, vec![submission]).await?;
     Ok(run)
 }
 
+/// Makes the runs of `submissions` exist, together with everything else in `transaction`.
+///
+/// # Errors
+///
+/// When the transaction is refused or the journal does not work; there are no runs then.
+pub async fn commit(
+    desk: &Desk,
+    mut transaction: Transaction,
+    submissions: Vec<Submission>,
+) -> Result<(), JournalError> {
+    let mut runs = Vec::new();
+    for Submission { created, job, .. } in submissions {
+        runs.push(job.run.clone());
+        transaction.push.push(job);
+        let entries = vec![Entry::Created(Box::new(created))];
+        let run = runs[runs.len() - 1].clone();
+        transaction.appends.push(Append { run, expected_seq: Some(0), entries });
+    }
+    let recorded = desk.journal.commit(transaction).await?;
+    for (run, entries) in runs.iter().zip(recorded) {
+        for entry in entries {
+            desk.observer.entry(run, &entry).await;
+        }
+    }
+    Ok(())
+}
 /// What a run of `workflow` in `repo` excludes while it executes steps.
 #[must_use]
 pub fn lock_key(workflow: &Workflow, repo: &RepoRef) -> Option<String> {
@@ -174,4 +192,10 @@ pub fn lock_key(workflow: &Workflow, repo: &RepoRef) -> Option<String> {
         Concurrency::Group { group, .. } => Some(format!("group:{group}")),
         Concurrency::Unlimited => None,
     }
+}
+
+/// Labels that whoever runs `workflow` must have.
+#[must_use]
+pub fn labels(workflow: &Workflow, settings: &Settings) -> Vec<String> {
+    workflow.runs_on.iter().chain(&settings.labels).cloned().collect()
 }

@@ -47,10 +47,22 @@ pub(crate) static WORKFLOW: Table = Table::new(
             Shape::Whole { min: 1 },
             "Limit of the depth of the tree of runs below this one.",
         ),
+        Field::new("checkout", Shape::Table(&CHECKOUT), "What its workspace holds."),
         Field::new("steps", Shape::List(&ONE_STEP), "The work, in order.").required(),
         Field::new("on_failure", Shape::List(&ONE_STEP), "Steps that run after a failure."),
         Field::new("on_cancellation", Shape::List(&ONE_STEP), "Steps that run after a cancellation."),
     ],
+);
+
+pub(crate) static CHECKOUT: Table = Table::new(
+    "checkout",
+    "`checkout`",
+    "What a workspace holds.",
+    &[Field::new(
+        "sparse",
+        Shape::OneOrMany(&Shape::FilledText),
+        "Patterns, as in .gitignore, of the files that are written; the others are left out.",
+    )],
 );
 
 pub(crate) static CONCURRENCY: Table = Table::new(

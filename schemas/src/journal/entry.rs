@@ -66,8 +66,9 @@ pub enum Entry {
     StepSpawned {
         /// Which.
         step: StepId,
-        /// Its process.
-        process: Process,
+        /// How to find it again.
+        #[serde(flatten)]
+        spawned: Spawned,
     },
     /// The step handed its events over and waits for the children they started.
     StepWaiting {
@@ -166,6 +167,9 @@ pub struct Created {
     /// A checkout of the user's that the run works from, instead of the repository set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<String>,
+    /// The commit that it runs, in hexadecimal; absent where it takes the repository as it lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// The workflow.
     pub workflow: String,
     /// Input values as text, defaults applied.
@@ -219,6 +223,34 @@ pub enum Trigger {
         /// The event.
         event: Box<Event>,
     },
+    /// Somebody pushed.
+    Push {
+        /// What.
+        push: Box<Push>,
+    },
+    /// Somebody asked a server for it.
+    Request {
+        /// The name of the token that was used.
+        by: String,
+    },
+}
+
+/// A push to a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// The delivery that told of it.
+    pub delivery: String,
+    /// Who pushed, as the forge authenticated them; never the commit's author.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The reference, `refs/heads/main`.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// The commit it named before; absent for a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// The commit it names now.
+    pub after: String,
 }
 
 /// A process that leads runs, recognisable after its death.
@@ -232,6 +264,21 @@ pub struct Owner {
     pub boot: String,
     /// The process.
     pub process: Process,
+    /// The registered agent that it works as; absent for `tako exec`. It outlives the process, and so do its
+    /// workspaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+}
+
+/// How to find what a step started: its process on the owner's machine, or the container it runs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spawned {
+    /// The process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// The engine's id of the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
 }
 
 /// A process: its id, and its start time because ids are used again.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use time::OffsetDateTime;
 
 use super::entry::{
-    Created, Decision, Entry, EnvChanges, Outcome, Owner, Process, Recorded, StepHeader, StepResult, Wait,
+    Created, Decision, Entry, EnvChanges, Outcome, Owner, Recorded, Spawned, StepHeader, StepResult, Wait,
 };
 use crate::event::Event;
 use crate::id::{RepoRef, RunId, StepId};
@@ -31,6 +31,8 @@ pub struct RunState {
     pub attempt: u32,
     /// Path of its workspace.
     pub workspace: Option<String>,
+    /// The agent on whose machine the workspace lies; `None` where `tako exec` made it.
+    pub workspace_agent: Option<String>,
     /// Its commit.
     pub commit: Option<String>,
     /// SHA-256 of its workflow.
@@ -47,6 +49,8 @@ pub struct RunState {
     pub children: IndexMap<RunId, Child>,
     /// Who asked to stop it, and when.
     pub cancel: Option<(String, OffsetDateTime)>,
+    /// Leases that ended without their owners' doing: the attempt and why.
+    pub interruptions: Vec<(u32, String)>,
 }
 
 /// What is going on with a run.
@@ -90,8 +94,8 @@ pub enum StepState {
         attempt: u32,
         /// When.
         since: OffsetDateTime,
-        /// Its process, once it exists.
-        process: Option<Process>,
+        /// Its process or container, once it exists.
+        spawned: Option<Spawned>,
     },
     /// Waits for children.
     Waiting(WaitingStep),
@@ -184,6 +188,7 @@ impl RunState {
             phase: Phase::Queued,
             attempt: 0,
             workspace: None,
+            workspace_agent: None,
             commit: None,
             digest: None,
             plan: Vec::new(),
@@ -192,6 +197,7 @@ impl RunState {
             decisions: Vec::new(),
             children: IndexMap::new(),
             cancel: None,
+            interruptions: Vec::new(),
         })
     }
 
@@ -235,6 +241,10 @@ impl RunState {
             }
             Entry::WorkspaceReady { path, commit, .. } => {
                 self.workspace = Some(path.clone());
+                self.workspace_agent = match &self.phase {
+                    Phase::Active { owner } => owner.agent.clone(),
+                    _ => None,
+                };
                 self.commit = Some(commit.clone());
             }
             Entry::Planned { digest, steps } => {
@@ -243,11 +253,11 @@ impl RunState {
             }
             Entry::StepStarted { step, attempt } => {
                 self.steps
-                    .insert(step.clone(), StepState::Running { attempt: *attempt, since: at, process: None });
+                    .insert(step.clone(), StepState::Running { attempt: *attempt, since: at, spawned: None });
             }
-            Entry::StepSpawned { step, process } => {
-                if let Some(StepState::Running { process: known, .. }) = self.steps.get_mut(step) {
-                    *known = Some(*process);
+            Entry::StepSpawned { step, spawned } => {
+                if let Some(StepState::Running { spawned: known, .. }) = self.steps.get_mut(step) {
+                    *known = Some(spawned.clone());
                 }
             }
             Entry::StepWaiting { step, wait } => {
@@ -293,7 +303,10 @@ impl RunState {
                 }
             }
             Entry::Parked => self.phase = Phase::Parked,
-            Entry::Interrupted { reason } => self.phase = Phase::Interrupted { reason: reason.clone() },
+            Entry::Interrupted { reason } => {
+                self.phase = Phase::Interrupted { reason: reason.clone() };
+                self.interruptions.push((self.attempt, reason.clone()));
+            }
             Entry::CancelRequested { by } => {
                 // Cancelling twice is cancelling once.
                 self.cancel.get_or_insert_with(|| (by.clone(), at));

@@ -62,6 +62,7 @@ fn every_key_of_every_table_is_read() {
         &crate::fields::EVENT,
         &crate::fields::SUBSCRIPTION,
         &crate::fields::WORKFLOW,
+        &crate::fields::CHECKOUT,
         &crate::fields::TRIGGERS,
         &crate::fields::REF_FILTER,
         &crate::fields::SCHEDULE,

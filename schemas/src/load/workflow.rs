@@ -2,7 +2,7 @@
 
 use super::Loader;
 use crate::code;
-use crate::fields::{CONCURRENCY, WORKFLOW};
+use crate::fields::{CHECKOUT, CONCURRENCY, WORKFLOW};
 use crate::name::Name;
 use crate::tree::{Content, Entry, Item};
 use crate::workflow::{Concurrency, Trigger, Workflow};
@@ -25,6 +25,7 @@ impl Loader {
             timeout: fields.read(self, "timeout", Self::limit),
             concurrency: fields.read(self, "concurrency", Self::concurrency).unwrap_or_default(),
             max_depth: fields.read(self, "max_depth", |loader, item| loader.whole(item, 1)),
+            sparse: fields.read(self, "checkout", Self::sparse).unwrap_or_default(),
             steps: fields
                 .read(self, "steps", |loader, item| Some(loader.steps(item, "")))
                 .unwrap_or_default(),
@@ -47,6 +48,11 @@ impl Loader {
         }
         self.duplicate_ids();
         Some(workflow)
+    }
+
+    fn sparse(&mut self, item: &Item) -> Option<Vec<String>> {
+        let fields = self.fields(item, &CHECKOUT)?;
+        fields.read(self, "sparse", Self::filled_strings)
     }
 
     fn concurrency(&mut self, item: &Item) -> Option<Concurrency> {

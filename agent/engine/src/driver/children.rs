@@ -26,7 +26,7 @@ use crate::port::{
     Append, Candidate, Emission, Job, JournalError, Origin, SiblingLimit, StepOutcome, WaitRequest,
 };
 use crate::route::{self, Surroundings};
-use crate::submit::lock_key;
+use crate::submit::{labels, lock_key};
 
 /// A decision may hold a filter of 4 KiB and some values; an entry takes 1 MiB.
 const DECISIONS_PER_ENTRY: usize = 100;
@@ -234,16 +234,18 @@ impl Driver {
     ) {
         let workflow = candidate.subscription.workflow.as_str().to_owned();
         let start = self.inputs(event, &candidate).await;
-        let (inputs, lock, fault) = match start {
-            Ok((inputs, lock)) => (inputs, lock, None),
-            Err(fault) => (IndexMap::new(), None, Some(fault)),
+        let (start, fault) = match start {
+            Ok(start) => (start, None),
+            Err(fault) => (Beginning::default(), Some(fault)),
         };
+        let Beginning { inputs, commit, lock, labels } = start;
         let created = Created {
             run: child.clone(),
             root: session.state.created.root.clone(),
             parent: Some(ParentLink { run: session.run().clone(), step: step.clone() }),
             repo: candidate.repo.clone(),
             local: None,
+            commit,
             workflow: workflow.clone(),
             inputs,
             trigger: Trigger::Event { event: Box::new(event.clone()) },
@@ -269,6 +271,7 @@ impl Driver {
                     .concurrency_limit
                     .map(|limit| SiblingLimit { group: format!("{}/{step}", session.run()), limit }),
                 priority: 0,
+                labels,
             }),
             Some(Fault { outcome, cause }) => {
                 let cause = Some(cause);
@@ -279,12 +282,8 @@ impl Driver {
         delivery.created.push(Append { run: child, expected_seq: Some(0), entries: journal });
     }
 
-    /// The inputs that a subscription gives its workflow, and the key of the run's lock.
-    async fn inputs(
-        &self,
-        event: &Event,
-        candidate: &Candidate,
-    ) -> Result<(IndexMap<String, String>, Option<String>), Fault> {
+    /// How the run of a subscription begins.
+    async fn inputs(&self, event: &Event, candidate: &Candidate) -> Result<Beginning, Fault> {
         let checkout = self.ports.repos.open(&Origin::Set(candidate.repo.clone())).await?;
         let (manifest, workflow) = self.workflow(&checkout, candidate.subscription.workflow.as_str()).await?;
         if let Some(missing) =
@@ -293,6 +292,7 @@ impl Driver {
             return Err(Fault::error(checkout.manifest.one_line(missing)));
         }
         let (event, mapping) = (event.clone(), candidate.subscription.inputs.clone());
+        let commit = checkout.pinned.then(|| checkout.commit.clone());
         let given = tokio::task::spawn_blocking(move || mapped(&event, &mapping, &checkout.manifest))
             .await
             .map_err(|error| Fault::error(format!("mapping inputs: {error}")))??;
@@ -305,8 +305,20 @@ impl Driver {
         })?;
         inputs.extend(extra);
         conclude::bounded("the inputs", inputs.values().map(String::len).sum())?;
-        Ok((inputs, lock_key(&workflow, &candidate.repo)))
+        let lock = lock_key(&workflow, &candidate.repo);
+        Ok(Beginning { inputs, commit, lock, labels: labels(&workflow, &self.settings) })
     }
+}
+
+/// What a subscription makes of an event and its repository.
+#[derive(Default)]
+struct Beginning {
+    inputs: IndexMap<String, String>,
+    /// The commit that the run must take.
+    commit: Option<String>,
+    /// The key of its lock.
+    lock: Option<String>,
+    labels: Vec<String>,
 }
 
 /// The inputs that a subscription makes of an event.

@@ -1,13 +1,13 @@
 //! The end of a run: what it leaves behind, and the parent that is told.
 
-use tako_schemas::journal::{Entry, Outcome, RunState, StepState};
+use tako_schemas::journal::{Outcome, RunState, StepState};
 use tako_schemas::workflow::Manifest;
 
 use super::prepare::{Prepared, origin};
-use super::session::{Beside, DriveError, Session, load};
+use super::session::{DriveError, Session};
 use super::{Driver, Left};
 use crate::fault::Fault;
-use crate::port::{Append, JournalError, Settle};
+use crate::port::{Ending, JournalError};
 
 impl Driver {
     /// Ends the run. Its end and its parent's knowledge of it become durable together, with the parent's waking.
@@ -19,40 +19,17 @@ impl Driver {
         cause: Option<String>,
     ) -> Result<Left, DriveError> {
         let (mut outcome, mut cause) = (outcome, cause);
+        // Its files are copied and removed below: they must be ours, and nobody else may write to them any more.
+        self.leave(session).await;
         if let (Some(prepared), Outcome::Success) = (prepared, outcome)
             && let Err(fault) = self.hand_back(session, prepared).await
         {
             (outcome, cause) =
                 (fault.outcome, Some(format!("cannot hand the artifacts back: {}", fault.cause)));
         }
+        let ending = Ending { outcome, cause };
         loop {
-            let entry = Entry::Finished { outcome, cause: cause.clone() };
-            let mut beside = Beside { settle: Some(Settle::Done), ..Beside::default() };
-            if let Some(parent) = session.state.created.parent.clone() {
-                let (mut state, _) = load(&self.ports, &parent.run).await?;
-                let entry =
-                    Entry::ChildFinished { child: session.run().clone(), outcome, cause: cause.clone() };
-                let expected_seq = Some(state.seq);
-                let told = tako_schemas::journal::Recorded {
-                    seq: state.seq + 1,
-                    at: self.ports.clock.now(),
-                    entry: entry.clone(),
-                };
-                // A parent that is over (it was lost, or its journal was) wants no news.
-                if state.apply(&told).is_ok() {
-                    beside.others.push(Append {
-                        run: parent.run.clone(),
-                        expected_seq,
-                        entries: vec![entry],
-                    });
-                    if wakes(&state, outcome) {
-                        // A parent that is to end needs no lock, and must not wait for one.
-                        let queue = if state.cancel.is_some() { &mut beside.urge } else { &mut beside.wake };
-                        queue.push(parent.run);
-                    }
-                }
-            }
-            match session.offer(vec![entry], beside).await {
+            match session.finish(&ending).await {
                 Ok(()) => break,
                 Err(DriveError::Journal(JournalError::Conflict { .. })) => session.catch_up().await?,
                 Err(error) => return Err(error),
@@ -77,21 +54,6 @@ impl Driver {
         let to = origin(&session.state.created);
         let copied = self.ports.repos.copy_back(&prepared.workspace, &to, &paths).await;
         copied.map_err(Fault::from)
-    }
-}
-
-/// Whether the end of a child gives its parent something to do.
-fn wakes(parent: &RunState, outcome: Outcome) -> bool {
-    let waiting = parent.steps.iter().find_map(|(id, state)| match state {
-        StepState::Waiting(waiting) => Some((id, waiting)),
-        _ => None,
-    });
-    match waiting {
-        Some((step, waiting)) => {
-            let open = parent.children_of(step).any(|(_, child)| child.ended.is_none());
-            !open || (waiting.wait.fail_fast && !outcome.is_success())
-        }
-        None => parent.open_children().next().is_none(),
     }
 }
 

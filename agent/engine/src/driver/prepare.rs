@@ -39,15 +39,19 @@ impl<E: Into<Fault>> From<E> for Trouble {
 
 /// Where a run's repository lies.
 pub(super) fn origin(created: &Created) -> Origin {
-    match &created.local {
-        Some(path) => Origin::Local { path: PathBuf::from(path), name: Some(created.repo.clone()) },
-        None => Origin::Set(created.repo.clone()),
+    match (&created.local, &created.commit) {
+        (Some(path), _) => Origin::Local { path: PathBuf::from(path), name: Some(created.repo.clone()) },
+        (None, Some(commit)) => Origin::Commit { repo: created.repo.clone(), commit: commit.clone() },
+        (None, None) => Origin::Set(created.repo.clone()),
     }
 }
 
 impl Driver {
     pub(super) async fn prepare(&self, session: &mut Session<'_>) -> Result<Arc<Prepared>, Trouble> {
-        if let Some(known) = self.remembered(session.run()) {
+        let kept = self.kept(session).await?;
+        if let Some(known) =
+            self.remembered(session.run()).filter(|known| Some(&known.workspace) == kept.as_ref())
+        {
             return Ok(known);
         }
         let checkout = self.ports.repos.open(&origin(&session.state.created)).await?;
@@ -55,20 +59,19 @@ impl Driver {
         if session.state.digest.as_ref().is_some_and(|digest| *digest != plan.digest) {
             return Err(Fault::error("the workflow changed while the run was waiting").into());
         }
-        let workspace = match (&session.state.workspace, &session.state.commit) {
-            (Some(path), Some(commit)) => {
-                Workspace { path: PathBuf::from(path), commit: commit.clone(), dirty: false }
-            }
-            _ => self.ports.repos.workspace(&checkout, session.run()).await?,
-        };
         let mut entries = Vec::new();
-        if session.state.workspace.is_none() {
+        let workspace = if let Some(kept) = kept {
+            kept
+        } else {
+            let sparse = &plan.workflow.sparse;
+            let workspace = self.ports.repos.workspace(&checkout, session.run(), sparse).await?;
             entries.push(Entry::WorkspaceReady {
                 path: workspace.path.to_string_lossy().into_owned(),
                 commit: workspace.commit.clone(),
                 dirty: workspace.dirty,
             });
-        }
+            Workspace { dirty: false, ..workspace }
+        };
         if session.state.plan.is_empty() {
             entries.push(Entry::Planned { digest: plan.digest.clone(), steps: plan.headers() });
         }
@@ -78,6 +81,19 @@ impl Driver {
         }
         self.remember(session.run(), &prepared);
         Ok(prepared)
+    }
+
+    /// The workspace that the run has already, if it lies on this machine and is still there. Otherwise it is made
+    /// anew: what finished steps left in it beside their outputs is lost then.
+    async fn kept(&self, session: &Session<'_>) -> Result<Option<Workspace>, Fault> {
+        let state = &session.state;
+        let (Some(path), Some(commit)) = (&state.workspace, &state.commit) else { return Ok(None) };
+        if state.workspace_agent != session.lease.owner.agent {
+            return Ok(None);
+        }
+        let workspace = Workspace { path: PathBuf::from(path), commit: commit.clone(), dirty: false };
+        let there = self.ports.repos.keeps(&workspace).await?;
+        Ok(there.then_some(workspace))
     }
 
     async fn plan(&self, checkout: &Checkout, workflow: &str) -> Result<(Manifest, Plan), Fault> {
@@ -92,7 +108,7 @@ impl Driver {
         checkout: &Checkout,
         name: &str,
     ) -> Result<(Manifest, Workflow), Fault> {
-        let checked = check::load_apart(&self.ports, &checkout.manifest).await;
+        let checked = check::load_apart(&self.ports.steps, &checkout.manifest).await;
         let manifest = checked.manifest.ok_or_else(|| {
             let first = checked.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
             Fault::failure(first.map_or_else(String::new, |first| checkout.manifest.one_line(first)))

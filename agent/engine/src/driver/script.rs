@@ -41,6 +41,7 @@ impl Driver {
             attempt: attempt.number,
             argv: script.argv,
             script: script.script,
+            place: script.place,
             workspace: prepared.workspace.path.clone(),
             working_directory: script.working_directory,
             env: script.env.clone().into_iter().collect(),
@@ -52,7 +53,7 @@ impl Driver {
             Err(error) => return self.fail_step(session, prepared, index, error.into()).await,
         };
         // While this becomes durable the process is at work already.
-        let spawned = Entry::StepSpawned { step: planned.id.clone(), process: running.process() };
+        let spawned = Entry::StepSpawned { step: planned.id.clone(), spawned: running.spawned() };
         session.record(vec![spawned]).await?;
 
         let (exit, stopped) =
@@ -144,10 +145,10 @@ impl Driver {
             }
         }
         let (state, prepared) = (session.state.clone(), Arc::clone(prepared));
-        let base_env = self.settings.base_env.clone();
+        let settings = Arc::clone(&self.settings);
         let work = move || {
             let source =
-                Source { file: &prepared.file, state: &state, plan: &prepared.plan, base_env: &base_env };
+                Source { file: &prepared.file, state: &state, plan: &prepared.plan, settings: &settings };
             conclude::harvest(source, &prepared.plan.steps[index].step, &env, &exit, &files)
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| Fault::error(format!("outputs: {error}")))?

@@ -4,7 +4,7 @@ use tako_schemas::id::RunId;
 use tako_schemas::journal::{Entry, InvalidEntry, Recorded, RunState};
 
 use crate::history;
-use crate::port::{Append, JournalError, Lease, Settle, Transaction};
+use crate::port::{Append, Ending, JournalError, Lease, Settle, Transaction};
 use crate::ports::Ports;
 
 /// Why a run cannot be led any further here.
@@ -28,12 +28,6 @@ pub enum DriveError {
         /// What became of it.
         reason: String,
     },
-    /// There is no such run.
-    #[error("there is no run {run}")]
-    Unknown {
-        /// The run.
-        run: RunId,
-    },
 }
 
 /// A run under one lease.
@@ -49,8 +43,6 @@ pub(super) struct Beside {
     pub(super) settle: Option<Settle>,
     pub(super) others: Vec<Append>,
     pub(super) push: Vec<crate::port::Job>,
-    pub(super) wake: Vec<RunId>,
-    pub(super) urge: Vec<RunId>,
 }
 
 impl<'a> Session<'a> {
@@ -90,8 +82,7 @@ impl<'a> Session<'a> {
             settle: beside.settle,
             appends: std::iter::once(own).chain(beside.others).collect(),
             push: beside.push,
-            wake: beside.wake,
-            urge: beside.urge,
+            ..Transaction::default()
         };
         let mut recorded = self.ports.journal.commit(transaction).await?.into_iter();
         self.apply(recorded.next().unwrap_or_default()).await?;
@@ -101,6 +92,12 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Ends the run, unless something was added from outside: then [`JournalError::Conflict`].
+    pub(super) async fn finish(&mut self, ending: &Ending) -> Result<(), DriveError> {
+        let recorded = self.ports.tree.finish(&self.lease, self.state.seq, ending).await?;
+        self.apply(recorded).await
     }
 
     /// Returns when somebody asks the run to stop. Dropping it is harmless.
@@ -141,7 +138,7 @@ impl<'a> Session<'a> {
 }
 
 /// The state of `run`, and all of its entries.
-pub(crate) async fn load(ports: &Ports, run: &RunId) -> Result<(RunState, Vec<Recorded>), DriveError> {
+async fn load(ports: &Ports, run: &RunId) -> Result<(RunState, Vec<Recorded>), DriveError> {
     let known = history::read(ports.journal.as_ref(), run).await?;
-    known.ok_or_else(|| DriveError::Unknown { run: run.clone() })
+    known.ok_or_else(|| JournalError::NoSuchRun { run: run.clone() }.into())
 }

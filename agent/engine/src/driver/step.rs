@@ -77,10 +77,10 @@ impl Driver {
         index: usize,
     ) -> Result<Concrete, Fault> {
         let (state, prepared) = (session.state.clone(), Arc::clone(prepared));
-        let base_env = self.settings.base_env.clone();
+        let settings = Arc::clone(&self.settings);
         let work = move || {
             let source =
-                Source { file: &prepared.file, state: &state, plan: &prepared.plan, base_env: &base_env };
+                Source { file: &prepared.file, state: &state, plan: &prepared.plan, settings: &settings };
             source.concrete(index)
         };
         tokio::task::spawn_blocking(work)
@@ -119,10 +119,10 @@ impl Driver {
             Ok((outputs, Vec::new()))
         } else {
             let (state, shared) = (session.state.clone(), Arc::clone(prepared));
-            let base_env = self.settings.base_env.clone();
+            let settings = Arc::clone(&self.settings);
             let work = move || {
                 let source =
-                    Source { file: &shared.file, state: &state, plan: &shared.plan, base_env: &base_env };
+                    Source { file: &shared.file, state: &state, plan: &shared.plan, settings: &settings };
                 let env = source.environment(index)?;
                 conclude::produced(source, &shared.plan.steps[index].step, &env, outputs)
             };
@@ -181,8 +181,8 @@ impl Driver {
     /// Ends what an owner before this one may have left running.
     async fn reap(&self, session: &Session<'_>, prepared: &Prepared, index: usize) {
         let id = &prepared.plan.steps[index].id;
-        if let Some(StepState::Running { process: Some(process), .. }) = session.state.steps.get(id)
-            && let Err(error) = self.ports.runtime.reap(*process).await
+        if let Some(StepState::Running { spawned: Some(spawned), .. }) = session.state.steps.get(id)
+            && let Err(error) = self.ports.runtime.reap(spawned).await
         {
             tracing::warn!(step = %id, error = &error as &dyn std::error::Error, "cannot end a lost process");
         }

@@ -16,7 +16,7 @@ fn at(seconds: i64) -> OffsetDateTime {
 
 fn owner() -> Owner {
     let process = Process { pid: 1, start_ticks: 1 };
-    Owner { id: "me".to_owned(), host: "here".to_owned(), boot: "now".to_owned(), process }
+    Owner { id: "me".to_owned(), host: "here".to_owned(), boot: "now".to_owned(), process, agent: None }
 }
 
 /// A journal that takes what effects become, and can be told to crash.
@@ -35,6 +35,7 @@ impl Bench {
             parent: None,
             repo: "o/a:main".parse().unwrap(),
             local: None,
+            commit: None,
             workflow: "go".to_owned(),
             inputs: indexmap::IndexMap::new(),
             trigger: Trigger::Exec,

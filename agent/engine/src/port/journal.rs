@@ -1,11 +1,13 @@
 //! The journal as the engine writes and reads it.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use tako_schemas::id::{RepoRef, RunId, StepId};
 use tako_schemas::journal::{Entry, Recorded};
 
+use super::deliveries::Handled;
 use super::queue::{Job, Lease};
 
 /// The journals of all runs, and the jobs that exist exactly when their entries do.
@@ -55,10 +57,12 @@ pub struct Transaction {
     pub wake: Vec<RunId>,
     /// Runs that wait, in line or parked, and shall be claimed at once for an errand (see [`Lease::errand`]).
     pub urge: Vec<RunId>,
+    /// The delivery that is dealt with by this. One that was dealt with before refuses the whole transaction.
+    pub handled: Option<Handled>,
 }
 
 /// Entries for one run's journal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Append {
     /// The run.
     pub run: RunId,
@@ -70,13 +74,15 @@ pub struct Append {
 }
 
 /// What becomes of a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Settle {
     /// The job is done and disappears.
     Done,
     /// The job sleeps until it is woken, or until the time given.
     Park {
         /// When it may be claimed again though nobody woke it.
+        #[serde(with = "time::serde::rfc3339::option")]
         until: Option<OffsetDateTime>,
     },
     /// The job can be claimed again at once.
@@ -84,7 +90,7 @@ pub enum Settle {
 }
 
 /// A run's place in its tree, from its first entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSummary {
     /// The run.
     pub run: RunId,
@@ -134,6 +140,34 @@ pub enum JournalError {
         actual_bytes: usize,
         /// The limit.
         limit_bytes: usize,
+    },
+    /// The delivery was dealt with before.
+    #[error("delivery {id} was dealt with before")]
+    Handled {
+        /// The delivery.
+        id: String,
+    },
+    /// There is no such run.
+    #[error("there is no run {run}")]
+    NoSuchRun {
+        /// The run.
+        run: RunId,
+    },
+    /// Nobody listens where the journals and the queue are kept. As long as that is so nobody is given a lease
+    /// either, and whoever begins to listen gives every lease its period anew ([`QueueAdmin::extend_leases`]): for a
+    /// lease this is as good as having been renewed.
+    ///
+    /// [`QueueAdmin::extend_leases`]: super::QueueAdmin::extend_leases
+    #[error("nobody listens at {place}")]
+    Down {
+        /// Where.
+        place: String,
+    },
+    /// They are kept by somebody who does not let us.
+    #[error("refused: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
     },
     /// What is stored is not a journal.
     #[error("the journal of {run} is damaged")]

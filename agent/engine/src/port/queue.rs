@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use tako_schemas::id::RunId;
 use tako_schemas::journal::Owner;
@@ -12,6 +13,8 @@ pub use super::journal::JournalError as QueueError;
 /// Jobs waiting for an owner.
 ///
 /// A claim is a lease, not a hand-over: an owner that stops renewing loses the job, and another one gets it.
+/// A job that was parked or given back by an agent ([`Owner::agent`]) is kept for that agent for a short while after
+/// it can be claimed again: its workspace lies there. Other agents get it when that time has passed.
 /// A lease is also the lock of the job's `lock_key`: two jobs of one key are never leased at the same time, and
 /// jobs of one key are leased in the order in which they began to wait. A parked job holds neither.
 #[async_trait]
@@ -33,6 +36,14 @@ pub trait Queue: Send + Sync {
 
     /// How long a lease lasts without renewal.
     fn lease_period(&self) -> Duration;
+}
+
+/// What only those who look after the queue may do.
+#[async_trait]
+pub trait QueueAdmin: Queue {
+    /// Gives every lease its period anew, counted from now. For the start of a server: nobody could renew while
+    /// there was none.
+    async fn extend_leases(&self) -> Result<(), QueueError>;
 
     /// Every lease, live or expired, with its owner.
     async fn leases(&self) -> Result<Vec<Lease>, QueueError>;
@@ -56,7 +67,7 @@ pub trait Queue: Send + Sync {
 }
 
 /// One ask: a run that waits to be led.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// The run.
     pub run: RunId,
@@ -70,10 +81,13 @@ pub struct Job {
     pub siblings: Option<SiblingLimit>,
     /// Higher goes first.
     pub priority: i32,
+    /// Labels that whoever claims it must have.
+    #[serde(default)]
+    pub labels: Vec<String>,
 }
 
 /// At most `limit` jobs of `group` are leased at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiblingLimit {
     /// The group, unique in the store.
     pub group: String,
@@ -88,10 +102,12 @@ pub struct ClaimRequest {
     pub owner: Owner,
     /// Only jobs of this tree.
     pub root: Option<RunId>,
+    /// Only jobs whose labels are all among these; `None`: any.
+    pub labels: Option<Vec<String>>,
 }
 
 /// The right to lead a run, until it expires.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The run.
     pub run: RunId,

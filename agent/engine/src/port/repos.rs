@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use tako_schemas::diagnostic::SourceFile;
 use tako_schemas::id::{RepoId, RepoRef, RunId};
@@ -12,12 +13,21 @@ use tako_schemas::subscription::Subscription;
 #[async_trait]
 pub trait RepoSource: Send + Sync {
     /// Finds a repository, its branch resolved, and reads its `tako.yml`. One that is in the set is taken as it
-    /// lies, without the network; a missing one is cloned into the set.
+    /// lies, without the network; a missing one is cloned into the set. A commit is fetched into the repository's
+    /// mirror unless it is there.
     async fn open(&self, origin: &Origin) -> Result<Checkout, RepoError>;
 
-    /// Makes the workspace of `run` from `checkout`, inside the workspace of `parent` if there is one. What an
-    /// earlier attempt left there is removed first.
-    async fn workspace(&self, checkout: &Checkout, run: &RunId) -> Result<Workspace, RepoError>;
+    /// Makes the workspace of `run` from `checkout`. What an earlier attempt left there is removed first. With
+    /// `sparse` paths (gitignore-style patterns) only files that match one of them are written; none: all are.
+    async fn workspace(
+        &self,
+        checkout: &Checkout,
+        run: &RunId,
+        sparse: &[String],
+    ) -> Result<Workspace, RepoError>;
+
+    /// Whether a workspace that was made here is still there.
+    async fn keeps(&self, workspace: &Workspace) -> Result<bool, RepoError>;
 
     /// Copies those of `paths` (relative to the workspace) that exist back into the user's checkout at `to`.
     ///
@@ -34,6 +44,15 @@ pub trait RepoSource: Send + Sync {
     async fn subscribers(&self, key: &EventKey) -> Result<Candidates, RepoError>;
 }
 
+/// The repository set as a server keeps it.
+#[async_trait]
+pub trait RepoKeeper: RepoSource {
+    /// Brings the default branch of `repo` in the set to what the remote has now, adding the repository if it is
+    /// missing. With a branch named nothing happens unless that is the default branch. Repositories of the set that a
+    /// user put there (with a working tree) are left as they lie.
+    async fn refresh(&self, repo: &RepoRef) -> Result<(), RepoError>;
+}
+
 /// Where a run's repository is to be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -45,6 +64,13 @@ pub enum Origin {
         path: PathBuf,
         /// What it shall be called; `None`: found out from its `origin` remote, else `local/<dirname>`.
         name: Option<RepoRef>,
+    },
+    /// Wherever it comes from, at exactly this commit.
+    Commit {
+        /// The repository, with the branch that the commit is, or was, on.
+        repo: RepoRef,
+        /// The commit, in hexadecimal.
+        commit: String,
     },
 }
 
@@ -59,6 +85,8 @@ pub struct Checkout {
     pub origin: Origin,
     /// The commit, in hexadecimal.
     pub commit: String,
+    /// Whether a run must take exactly this commit, wherever it runs; else it takes the repository as it lies.
+    pub pinned: bool,
     /// `tako.yml`, named as users would look for it.
     pub manifest: SourceFile,
 }
@@ -106,7 +134,7 @@ pub struct Candidate {
 }
 
 /// A repository of the set that could not be judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broken {
     /// The repository.
     pub repo: RepoRef,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::Process;
+use tako_schemas::journal::Spawned;
 
 use super::observer::Observer;
 
@@ -22,9 +22,14 @@ pub trait Runtime: Send + Sync {
         observer: Arc<dyn Observer>,
     ) -> Result<Box<dyn Running>, RuntimeError>;
 
-    /// Ends what a dead owner left of a step: its whole process group, if `process` is still the same process.
-    /// Returns whether there was anything to end.
-    async fn reap(&self, process: Process) -> Result<bool, RuntimeError>;
+    /// Ends what a dead owner left of a step: its whole process group, if the process is still the same, or its
+    /// container. Returns whether there was anything to end.
+    async fn reap(&self, left: &Spawned) -> Result<bool, RuntimeError>;
+
+    /// Ends what is kept for further steps of `run` (its containers), and makes everything in `workspace` the
+    /// invoking user's. Called when a run is over, or is left for somebody else to lead; a no-op where nothing is
+    /// kept.
+    async fn leave(&self, run: &RunId, workspace: &std::path::Path) -> Result<(), RuntimeError>;
 
     /// Reads a file of the workspace, at most `limit_bytes` of it.
     ///
@@ -45,8 +50,8 @@ pub trait Runtime: Send + Sync {
 /// Dropping it without [`Running::wait`] kills its process group.
 #[async_trait]
 pub trait Running: Send {
-    /// The process.
-    fn process(&self) -> Process;
+    /// How to find it after the death of this process.
+    fn spawned(&self) -> Spawned;
 
     /// A handle to stop it with while somebody waits for it.
     fn stopper(&self) -> Arc<dyn StopSignal>;
@@ -76,7 +81,9 @@ pub struct StepCommand {
     pub argv: Vec<String>,
     /// The script.
     pub script: String,
-    /// The workspace.
+    /// Where it runs.
+    pub place: Place,
+    /// The workspace, on this machine.
     pub workspace: PathBuf,
     /// Working directory, relative to the workspace.
     pub working_directory: Option<String>,
@@ -86,6 +93,103 @@ pub struct StepCommand {
     pub capture: Captured<bool>,
     /// Most bytes of each captured stream, and of each of the step's files.
     pub capture_limit_bytes: usize,
+}
+
+/// Where a step runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// As a plain process of this machine.
+    Host,
+    /// In a container.
+    Container(Box<ContainerPlan>),
+}
+
+impl Place {
+    /// Where steps find the workspace in a container.
+    pub const WORKSPACE: &'static str = "/workspace";
+}
+
+/// How a container is made: requested by the step, and allowed by the operator. What is not named here is not
+/// granted: user and group 1001, a read-only root, no capabilities, no new privileges, the engine's default seccomp
+/// profile, no environment but the step's.
+///
+/// Consecutive steps of one run with equal plans share a container.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContainerPlan {
+    /// The image reference.
+    pub image: String,
+    /// When to pull it.
+    pub pull: Pull,
+    /// The network.
+    pub network: Network,
+    /// Capabilities to add, without `CAP_`, sorted.
+    pub capabilities: Vec<String>,
+    /// How strict the rest is.
+    pub profile: Profile,
+    /// Host directories.
+    pub mounts: Vec<Mount>,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// When to pull an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Pull {
+    /// Before every run.
+    Always,
+    /// When it is missing.
+    #[default]
+    IfNotPresent,
+    /// Never: a missing one is an error.
+    Never,
+}
+
+/// Which network a container has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// Loopback only.
+    #[default]
+    None,
+    /// The engine's bridge.
+    Bridge,
+    /// The machine's own.
+    Host,
+}
+
+/// How strict a container is beyond what is always so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// As described at [`ContainerPlan`].
+    #[default]
+    Strict,
+    /// With a writable root filesystem.
+    Moderate,
+    /// With a writable root filesystem, the engine's default capabilities and set-uid programs. Never privileged.
+    Minimal,
+}
+
+/// A host directory in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mount {
+    /// Absolute path on the host.
+    pub source: PathBuf,
+    /// Absolute path in the container.
+    pub destination: String,
+    /// Whether writes are refused.
+    pub read_only: bool,
+}
+
+/// What a container may use at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Thousandths of a CPU.
+    pub cpu_millis: u64,
+    /// Memory, swap included, in bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids: u32,
+    /// Open files of a process.
+    pub open_files: u32,
 }
 
 /// Something for each output stream.
@@ -143,6 +247,30 @@ pub enum RuntimeError {
         #[source]
         source: std::io::Error,
     },
+    /// There is no container engine.
+    #[error("no container engine answers: {reason}")]
+    NoEngine {
+        /// Where one was looked for, and what happened.
+        reason: String,
+    },
+    /// The image cannot be had.
+    #[error("image `{image}` cannot be used: {reason}")]
+    Image {
+        /// The image.
+        image: String,
+        /// Why.
+        reason: String,
+        /// Whether it does not exist or may not be read, rather than that the machine or the network failed.
+        missing: bool,
+    },
+    /// The container engine does not work.
+    #[error("cannot {action}: {reason}")]
+    Engine {
+        /// What was tried.
+        action: String,
+        /// What the engine said.
+        reason: String,
+    },
     /// A path leaves the workspace.
     #[error("`{path}` leaves the workspace")]
     Confined {
@@ -182,6 +310,8 @@ impl RuntimeError {
                 )
             }
             Self::Confined { .. } | Self::TooLarge { .. } => true,
+            Self::Image { missing, .. } => *missing,
+            Self::NoEngine { .. } | Self::Engine { .. } => false,
         }
     }
 }

@@ -68,6 +68,7 @@ workflows:
     timeout: 30m
     concurrency: {group: "release-{{ .inputs.version-bump }}", cancel_in_progress: true}
     max_depth: 4
+    checkout: {sparse: [docs/, "*.md"]}
     steps:
       - make prepare
       - id: build
