@@ -10,7 +10,7 @@ use tako_engine::port::JournalError;
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Created, Entry, Recorded, Trigger};
 
-use crate::failure::{During, Improper, corrupt};
+use crate::failure::{During, Improper, check_length, corrupt};
 use crate::stamp::Stamp;
 use crate::writer::Effects;
 
@@ -38,13 +38,7 @@ impl Encoded {
         let kind = entry.kind();
         let unreadable = |source| Improper::Unreadable { kind, source };
         let text = serde_json::to_string(&entry).map_err(unreadable)?;
-        if text.len() > ENTRY_LIMIT_BYTES {
-            return Err(JournalError::TooLarge {
-                what: format!("entry `{kind}`"),
-                actual_bytes: text.len(),
-                limit_bytes: ENTRY_LIMIT_BYTES,
-            });
-        }
+        check_length(format_args!("entry `{kind}`"), text.len(), ENTRY_LIMIT_BYTES)?;
         serde_json::from_str::<Entry>(&text).map_err(unreadable)?;
         Ok(Self { entry, text })
     }
@@ -157,18 +151,17 @@ fn check_order(run: &RunId, head: Head, entries: &[Encoded]) -> Result<(), Impro
 
 fn check_size(run: &RunId, head: Head, entries: &[Encoded]) -> Result<(), JournalError> {
     let actual_bytes = entries.iter().fold(head.bytes, |sum, encoded| sum.saturating_add(encoded.text.len()));
-    if actual_bytes > JOURNAL_LIMIT_BYTES && !entries.iter().all(Encoded::is_unlimited) {
-        let what = format!("the journal of {run}");
-        return Err(JournalError::TooLarge { what, actual_bytes, limit_bytes: JOURNAL_LIMIT_BYTES });
+    if entries.iter().all(Encoded::is_unlimited) {
+        return Ok(());
     }
-    Ok(())
+    check_length(format_args!("the journal of {run}"), actual_bytes, JOURNAL_LIMIT_BYTES)
 }
 
 fn create(connection: &Connection, created: &Created, at: Stamp) -> Result<(), JournalError> {
     let (repo, root) = (created.repo.to_string(), created.root.as_str());
     let event = match &created.trigger {
-        Trigger::Exec => None,
         Trigger::Event { event } => Some(event.id.as_str()),
+        Trigger::Exec | Trigger::Push { .. } | Trigger::Request { .. } => None,
     };
     if event.is_some() {
         let existing: Option<String> = connection

@@ -13,20 +13,27 @@ use tako_schemas::id::RunId;
 use tako_schemas::journal::{Entry, Owner};
 
 use crate::append::{self, Encoded};
-use crate::candidate::{self, Candidate};
+use crate::candidate::{self, Candidate, Claimer};
 use crate::failure::During;
+use crate::lease;
 use crate::line::{self, parse_run};
 use crate::notice::{Notice, Topic};
 use crate::stamp::Nanos;
 use crate::writer::Effects;
 
+/// Most leases that are kept for a next claim.
+const MOST_UNDELIVERED: usize = 1024;
+
 /// A claim as the owner thread carries it out.
 #[derive(Debug)]
 pub(crate) struct Claim {
     pub(crate) owner: Owner,
-    pub(crate) root: Option<RunId>,
+    pub(crate) claimer: Claimer,
     pub(crate) now: OffsetDateTime,
+    /// When the lease ends.
     pub(crate) until: OffsetDateTime,
+    /// When a hold that begins now ends.
+    pub(crate) held_until: OffsetDateTime,
     /// Dead when nobody waits for it any more.
     pub(crate) alive: Weak<()>,
 }
@@ -41,13 +48,13 @@ impl Claim {
         if self.alive.strong_count() == 0 {
             return Ok(None);
         }
-        line::wake_due(connection, effects, self.now.into())?;
+        line::wake_due(connection, effects, self.now.into(), self.held_until.into())?;
         while let Some(Candidate { run, expired }) =
-            candidate::next(connection, self.root.as_ref(), &self.owner.id, self.now.into())?
+            candidate::next(connection, &self.claimer, self.now.into())?
         {
             if expired {
                 let reason = "its owner has not renewed the lease";
-                if !line::interrupt(connection, effects, &run, self.now.into(), reason)? {
+                if !lease::interrupt(connection, effects, &run, self.now.into(), reason)? {
                     continue;
                 }
             }
@@ -68,8 +75,8 @@ impl Claim {
         let owner = serde_json::to_string(&self.owner).during(GRANT)?;
         let (root, attempt, errand): (String, u32, bool) = connection
             .prepare_cached(
-                "UPDATE jobs SET state = 'leased', attempt = attempt + 1, owner = ?2, expires_at = ?3 \
-                 WHERE run = ?1 RETURNING root, attempt, errand",
+                "UPDATE jobs SET state = 'leased', attempt = attempt + 1, owner = ?2, expires_at = ?3, \
+                 held_by = NULL, held_until = NULL WHERE run = ?1 RETURNING root, attempt, errand",
             )
             .and_then(|mut statement| {
                 statement.query_row(params![run.as_str(), owner, Nanos::from(self.until)], |row| {
@@ -98,7 +105,7 @@ impl Undelivered {
         Self { leases: Mutex::default(), notice }
     }
 
-    /// One that `request` would have got.
+    /// One that `request` would have got: an owner's labels do not change.
     pub(crate) fn take(self: &Arc<Self>, request: &ClaimRequest) -> Option<Parcel> {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |lease: &Lease| {
@@ -114,7 +121,13 @@ impl Undelivered {
     }
 
     fn put(&self, lease: Lease) {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner).push(lease);
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        // Owners that never come back let their leases expire.
+        if leases.len() >= MOST_UNDELIVERED {
+            leases.remove(0);
+        }
+        leases.push(lease);
+        drop(leases);
         self.notice.publish([Topic::Jobs]);
     }
 }

@@ -1,15 +1,20 @@
-//! What every store must do: the sentences of the port's documentation as cases.
+//! What every store must do: the sentences of the ports' documentation as cases.
 //!
 //! A store implements [`Fixture`] and calls [`conformance_tests!`](crate::conformance_tests) in its tests. Time is
 //! in the hands of the cases ([`ManualClock`]); what they wait for happens by itself or the case hangs.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is a test suite that other crates can call")]
 
+pub mod access;
 pub mod claiming;
 mod clock;
+pub mod delivering;
+pub mod fitting;
+pub mod holding;
 pub mod leasing;
 pub mod limits;
 pub mod notice;
+pub mod posting;
 pub mod sharing;
 pub mod world;
 pub mod writing;
@@ -19,7 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use tako_engine::port::{Clock, Journal, Queue};
+use tako_engine::port::{Access, Clock, Deliveries, Journal, Outbox, QueueAdmin};
 
 pub use clock::ManualClock;
 pub use world::World;
@@ -27,21 +32,46 @@ pub use world::World;
 /// The lease period that the cases count on.
 pub const LEASE_PERIOD: Duration = Duration::from_secs(30);
 
+/// How long the cases count on a job being kept for its agent.
+pub const HOLD: Duration = Duration::from_secs(20);
+
 /// A place for one store, empty at first.
 #[async_trait]
 pub trait Fixture: Send + Sync {
     /// A store on that place, as a further process would open it: all see the same journals and jobs. Its leases
-    /// last for [`LEASE_PERIOD`].
+    /// last for [`LEASE_PERIOD`], and it keeps jobs for their agents for [`HOLD`].
     async fn connect(&self, clock: Arc<dyn Clock>) -> Store;
 }
 
-/// A store by its two ports.
+/// A store by its ports.
 #[derive(Clone)]
 pub struct Store {
     /// Its journals.
     pub journal: Arc<dyn Journal>,
     /// Its jobs.
-    pub queue: Arc<dyn Queue>,
+    pub queue: Arc<dyn QueueAdmin>,
+    /// Its deliveries.
+    pub deliveries: Arc<dyn Deliveries>,
+    /// Its tokens.
+    pub access: Arc<dyn Access>,
+    /// Its letters.
+    pub outbox: Arc<dyn Outbox>,
+}
+
+impl Store {
+    /// The ports of `store`.
+    pub fn new<S>(store: Arc<S>) -> Self
+    where
+        S: Journal + QueueAdmin + Deliveries + Access + Outbox + 'static,
+    {
+        Self {
+            journal: Arc::clone(&store) as _,
+            queue: Arc::clone(&store) as _,
+            deliveries: Arc::clone(&store) as _,
+            access: Arc::clone(&store) as _,
+            outbox: store,
+        }
+    }
 }
 
 /// One test for each case; the argument makes a [`Fixture`](crate::conformance::Fixture).
@@ -64,6 +94,7 @@ macro_rules! conformance_tests {
             leasing::an_expired_lease_is_in_force_until_it_is_taken
             leasing::an_expired_lease_passes_on
             leasing::renewing_counts_from_now
+            leasing::extending_gives_every_lease_its_period_anew
             leasing::revoking_keeps_the_place
             leasing::requeueing_gives_the_place_up
             leasing::a_job_that_is_done_disappears
@@ -79,6 +110,17 @@ macro_rules! conformance_tests {
             claiming::urging_lets_a_waiting_job_through
             claiming::parking_and_waking_never_miss_each_other
             claiming::a_dropped_claim_loses_no_job
+            fitting::all_labels_of_a_job_are_needed
+            fitting::expired_leases_keep_their_labels
+            fitting::jobs_that_fit_nobody_keep_their_place
+            fitting::too_many_labels_are_refused
+            holding::a_job_comes_back_to_its_agent
+            holding::a_hold_ends
+            holding::every_way_back_into_the_line_holds
+            holding::nothing_is_held_for_a_lost_agent
+            holding::nothing_is_held_for_nobody
+            holding::a_held_job_keeps_its_place
+            holding::a_claim_waits_for_a_hold_to_end
             limits::one_key_one_lease
             limits::a_key_is_first_come_first_served
             limits::a_parked_job_holds_nothing
@@ -88,6 +130,24 @@ macro_rules! conformance_tests {
             notice::a_claim_waits_for_a_job
             notice::a_claim_waits_for_time_to_pass
             notice::other_stores_are_noticed
+            delivering::a_delivery_is_kept_once
+            delivering::deliveries_are_listed_in_order
+            delivering::what_is_dealt_with_is_dealt_with_once
+            delivering::a_refused_transaction_deals_with_nothing
+            delivering::one_of_many_deals_with_a_delivery
+            delivering::what_senders_say_is_kept_as_it_is
+            delivering::what_is_too_large_is_refused
+            delivering::many_deliveries_are_all_kept
+            posting::letters_wait_in_order
+            posting::a_letter_is_kept_once
+            posting::a_letter_that_nobody_takes_is_refused
+            access::a_token_is_found_while_it_is_in_force
+            access::names_are_given_once
+            access::a_registration_token_works_once
+            access::nothing_else_registers
+            access::an_agent_is_replaced_only_on_purpose
+            access::one_of_many_registers
+            access::what_is_not_a_name_is_refused
             sharing::concurrent_writers_lose_nothing
             sharing::concurrent_claimers_never_overlap
             sharing::one_of_many_creates_a_run

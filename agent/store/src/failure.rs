@@ -1,6 +1,7 @@
 //! Errors of the store: what was tried, and what the writer did that no journal allows.
 
 use std::error::Error;
+use std::fmt::Display;
 
 use tako_engine::port::JournalError;
 use tako_schemas::id::RunId;
@@ -27,6 +28,18 @@ pub(crate) fn corrupt(run: &RunId, source: impl Into<Box<dyn Error + Send + Sync
     JournalError::Corrupt { run: run.clone(), source: source.into() }
 }
 
+/// Refuses what is longer than a store takes.
+pub(crate) fn check_length(
+    what: impl Display,
+    actual_bytes: usize,
+    limit_bytes: usize,
+) -> Result<(), JournalError> {
+    if actual_bytes <= limit_bytes {
+        return Ok(());
+    }
+    Err(JournalError::TooLarge { what: what.to_string(), actual_bytes, limit_bytes })
+}
+
 /// A transaction that is never right, whatever the journals say.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Improper {
@@ -49,7 +62,13 @@ pub(crate) enum Improper {
 }
 
 impl From<Improper> for JournalError {
-    fn from(source: Improper) -> Self {
-        failed("carry out an improper transaction", source)
+    fn from(improper: Improper) -> Self {
+        match improper {
+            Improper::NoSuchRun(run) => Self::NoSuchRun { run },
+            Improper::Unreadable { ref source, .. } => {
+                Self::Refused { reason: format!("{improper}: {source}") }
+            }
+            other => Self::Refused { reason: other.to_string() },
+        }
     }
 }

@@ -10,18 +10,20 @@ use tako_schemas::journal::{Entry, Recorded};
 
 use crate::SqliteStore;
 use crate::append::{self, Encoded, number, stored};
+use crate::deliveries;
 use crate::failure::{During, Improper, corrupt};
-use crate::line;
 use crate::notice::Topic;
-use crate::stamp::Stamp;
+use crate::stamp::{Nanos, Stamp, after};
 use crate::writer::Effects;
+use crate::{lease, line};
 
 /// An append without an expected number to a journal that is over appends nothing, and is answered by an empty
 /// list; the rest of its transaction is carried out. The job of a run that is over leaves the queue.
 #[async_trait]
 impl Journal for SqliteStore {
     async fn commit(&self, transaction: Transaction) -> Result<Vec<Vec<Recorded>>, JournalError> {
-        let prepared = Prepared::new(transaction, self.clock.now())?;
+        let now = self.clock.now();
+        let prepared = Prepared::new(transaction, now, after(now, self.hold))?;
         self.writer.write(move |connection, effects| prepared.carry_out(connection, effects)).await
     }
 
@@ -77,13 +79,19 @@ impl SqliteStore {
 #[derive(Debug)]
 struct Prepared {
     at: Stamp,
+    /// When a hold that begins now ends.
+    held_until: Nanos,
     transaction: Transaction,
     /// The entries of `transaction.appends`.
     encoded: Vec<Vec<Encoded>>,
 }
 
 impl Prepared {
-    fn new(mut transaction: Transaction, now: OffsetDateTime) -> Result<Self, JournalError> {
+    fn new(
+        mut transaction: Transaction,
+        now: OffsetDateTime,
+        held_until: OffsetDateTime,
+    ) -> Result<Self, JournalError> {
         if transaction.settle.is_some() && transaction.lease.is_none() {
             return Err(Improper::SettleWithoutLease.into());
         }
@@ -92,7 +100,8 @@ impl Prepared {
         let encoded = appends
             .map(|append| encode(std::mem::take(&mut append.entries)))
             .collect::<Result<_, JournalError>>()?;
-        Ok(Self { at: transaction.at.unwrap_or(now).into(), transaction, encoded })
+        let at = transaction.at.unwrap_or(now).into();
+        Ok(Self { at, held_until: held_until.into(), transaction, encoded })
     }
 
     /// The order matters: who parks expects his journal's end, and who wakes him adds to that journal. Whichever
@@ -102,9 +111,14 @@ impl Prepared {
         connection: &Connection,
         effects: &mut Effects,
     ) -> Result<Vec<Vec<Recorded>>, JournalError> {
-        let Transaction { lease, settle, appends, push, wake, urge, .. } = &self.transaction;
+        let Self { held_until, .. } = *self;
+        let Transaction { at: _, lease, settle, appends, push, wake, urge, handled } = &self.transaction;
         if let Some(lease) = lease {
-            line::fence(connection, lease)?;
+            lease::fence(connection, lease)?;
+        }
+        // First, so that whoever repeats himself hears of that and not of what he caused the first time.
+        if let Some(handled) = handled {
+            deliveries::settle(connection, handled)?;
         }
         let recorded = appends
             .iter()
@@ -115,10 +129,10 @@ impl Prepared {
             .collect::<Result<_, _>>()?;
         push.iter().try_for_each(|job| line::push(connection, effects, job))?;
         if let (Some(lease), Some(settle)) = (lease, settle) {
-            line::settle(connection, effects, lease, *settle)?;
+            lease::settle(connection, effects, lease, *settle, held_until)?;
         }
-        wake.iter().try_for_each(|run| line::wake(connection, effects, run))?;
-        urge.iter().try_for_each(|run| line::urge(connection, effects, run.as_str()))?;
+        wake.iter().try_for_each(|run| line::wake(connection, effects, run, held_until))?;
+        urge.iter().try_for_each(|run| line::urge(connection, effects, run.as_str(), held_until))?;
         Ok(recorded)
     }
 }

@@ -1,22 +1,28 @@
-//! Journals and the queue on one SQLite file.
+//! Journals and the queue on one SQLite file, and beside them what a server and its agents keep.
 //!
-//! [`SqliteStore`] is the adapter behind [`Journal`](tako_engine::port::Journal) and
-//! [`Queue`](tako_engine::port::Queue). Several processes may share the file, each with a store of its own. All
+//! [`SqliteStore`] is the adapter behind [`Journal`](tako_engine::port::Journal),
+//! [`QueueAdmin`](tako_engine::port::QueueAdmin), [`Deliveries`](tako_engine::port::Deliveries),
+//! [`Access`](tako_engine::port::Access) and [`Outbox`](tako_engine::port::Outbox). Several processes may share the file, each with a store of its own. All
 //! writes of a process go through one thread (`writer`), which makes many durable at once; reads go beside it
 //! (`readers`). Whoever waits is told of this process's changes at once and of others' within 50 ms (`notice`).
 
+mod access;
 mod append;
 mod candidate;
 mod claim;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod deliveries;
 mod failure;
 mod journal;
+mod labels;
+mod lease;
 mod line;
 mod migrate;
 mod notice;
 mod open;
 mod options;
+mod outbox;
 mod queue;
 mod readers;
 mod stamp;
@@ -39,12 +45,13 @@ use notice::{Notice, Subscription, Topic};
 use readers::Readers;
 use writer::Writer;
 
-/// Journals and the queue in one file.
+/// Journals, the queue, deliveries, tokens and letters in one file.
 ///
 /// Dropping it carries out what was accepted, and waits for that.
 pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     lease_period: Duration,
+    hold: Duration,
     notice: Arc<Notice>,
     undelivered: Arc<Undelivered>,
     // Closed before the owner thread's connection, which then tidies the file up.
@@ -67,6 +74,7 @@ impl SqliteStore {
         Ok(Self {
             clock: options.clock,
             lease_period: options.lease_period,
+            hold: options.hold,
             undelivered: Arc::new(Undelivered::new(Arc::clone(&notice))),
             notice,
             readers: Arc::new(Readers::new(path.to_owned())),
@@ -91,7 +99,7 @@ impl Drop for SqliteStore {
         let now = self.clock.now();
         let give_back = move |connection: &rusqlite::Connection, effects: &mut writer::Effects| {
             leases.iter().try_for_each(|lease| {
-                line::revoke(connection, effects, lease, now.into(), "its owner stopped").map(drop)
+                lease::revoke(connection, effects, lease, now.into(), "its owner stopped").map(drop)
             })
         };
         if self.writer.mailbox().send(give_back).is_err() {

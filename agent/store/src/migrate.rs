@@ -9,7 +9,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::open::OpenError;
 
 /// By number, from 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_journal_and_queue.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_journal_and_queue.sql"), include_str!("migrations/0002_server.sql")];
 
 /// `tako` in ASCII: marks the file as ours.
 const APPLICATION_ID: i64 = 0x7461_6b6f;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use tako_engine::port::Clock;
 
-use crate::conformance::{Fixture, LEASE_PERIOD, Store};
+use crate::conformance::{Fixture, HOLD, LEASE_PERIOD, Store};
 use crate::{Options, SqliteStore};
 
 struct InDirectory(tempfile::TempDir);
@@ -20,9 +20,8 @@ impl InDirectory {
 #[async_trait]
 impl Fixture for InDirectory {
     async fn connect(&self, clock: Arc<dyn Clock>) -> Store {
-        let options = Options { clock, lease_period: LEASE_PERIOD };
-        let store = Arc::new(SqliteStore::open(&self.0.path().join("tako.db"), options).unwrap());
-        Store { journal: store.clone(), queue: store }
+        let options = Options { clock, lease_period: LEASE_PERIOD, hold: HOLD };
+        Store::new(Arc::new(SqliteStore::open(&self.0.path().join("tako.db"), options).unwrap()))
     }
 }
 
@@ -31,8 +30,11 @@ crate::conformance_tests!(InDirectory::new());
 mod durability;
 mod file;
 mod model;
+mod outlook;
 mod plan;
+mod retention;
 mod speed;
+mod upgrade;
 
 /// A store in `directory` with the usual options and a clock that stands still.
 fn open(directory: &std::path::Path) -> Result<SqliteStore, crate::OpenError> {

@@ -25,7 +25,7 @@ pub async fn only_the_tree_that_was_asked_for(world: &World) {
 pub async fn pushing_twice_is_pushing_once(world: &World) {
     let push = async |job: Job| world.commit(Transaction { push: vec![job], ..Transaction::default() }).await;
     let refused = push(job(&run(1), &run(1))).await;
-    assert!(matches!(refused, Err(JournalError::Store { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(JournalError::NoSuchRun { .. })), "{refused:?}");
     world.submit(job(&run(1), &run(1))).await;
     world.submit(job(&run(2), &run(2))).await;
     push(Job { priority: -9, ..job(&run(1), &run(1)) }).await.unwrap();

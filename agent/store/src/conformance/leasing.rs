@@ -5,7 +5,7 @@ use std::time::Duration;
 use tako_engine::port::{JournalError, Lease, Settle, Transaction};
 use tako_schemas::journal::{Entry, Phase};
 
-use super::world::{append, cancel, created, finished, job, owner, run, settling};
+use super::world::{append, cancel, created, finished, job, owner, request_as, run, settling};
 use super::{LEASE_PERIOD, World};
 
 fn is_lost<T>(outcome: &Result<T, JournalError>, lease: &Lease) -> bool {
@@ -39,6 +39,10 @@ pub async fn a_stale_attempt_is_refused(world: &World) {
         ("an earlier attempt", first),
         ("a later attempt", Lease { attempt: 3, ..second.clone() }),
         ("another owner", Lease { owner: owner("b"), ..second.clone() }),
+        (
+            "an agent of that owner's name",
+            Lease { owner: request_as("x", "a", None).owner, ..second.clone() },
+        ),
         ("a run without a job", Lease { run: run(2), ..second.clone() }),
         ("a run that does not exist", Lease { run: run(3), ..second.clone() }),
     ] {
@@ -105,6 +109,24 @@ pub async fn renewing_counts_from_now(world: &World) {
     assert_eq!(world.claim("b").await.unwrap().attempt, 2);
 }
 
+/// After a time in which nobody could renew: leases that have expired meanwhile are in force as well.
+pub async fn extending_gives_every_lease_its_period_anew(world: &World) {
+    world.store.queue.extend_leases().await.unwrap();
+    world.submit(job(&run(1), &run(1))).await;
+    world.submit(job(&run(2), &run(2))).await;
+    let first = world.claim("a").await.unwrap();
+    world.clock.advance(LEASE_PERIOD);
+    let second = world.claim("a").await.unwrap();
+    world.clock.advance(LEASE_PERIOD * 3 / 4);
+    world.store.queue.extend_leases().await.unwrap();
+    world.clock.advance(LEASE_PERIOD - Duration::from_nanos(1));
+    assert_eq!(world.claim("b").await, None);
+    assert_eq!(world.store.queue.leases().await.unwrap(), [first, second]);
+    world.clock.advance(Duration::from_nanos(1));
+    assert_eq!(world.claim_run("b").await, Some(run(1)));
+    assert_eq!(world.claim_run("b").await, Some(run(2)));
+}
+
 /// A lease that is taken away: the job waits where it stood, the journal says why.
 pub async fn revoking_keeps_the_place(world: &World) {
     for n in 1..=2 {
@@ -163,7 +185,7 @@ pub async fn a_lease_without_its_job_cannot_be_settled(world: &World) {
     world.submit(job(&run(1), &run(1))).await;
     let lease = world.claim("a").await.unwrap();
     let refused = world.commit(Transaction { lease: None, ..settling(&lease, Settle::Done) }).await;
-    assert!(matches!(refused, Err(JournalError::Store { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(JournalError::Refused { .. })), "{refused:?}");
     world.settle(&lease, Settle::Done).await.unwrap();
 }
 

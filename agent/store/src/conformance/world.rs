@@ -57,6 +57,11 @@ impl World {
         self.store.queue.claim(&request(name, None), Duration::ZERO).await.unwrap()
     }
 
+    /// A lease that can be had at once by a process `name` of `agent` with `labels`.
+    pub async fn claim_as(&self, agent: &str, name: &str, labels: Option<&[&str]>) -> Option<Lease> {
+        self.store.queue.claim(&request_as(agent, name, labels), Duration::ZERO).await.unwrap()
+    }
+
     /// The run of that lease.
     pub async fn claim_run(&self, name: &str) -> Option<RunId> {
         self.claim(name).await.map(|lease| lease.run)
@@ -114,13 +119,27 @@ pub fn owner(name: &str) -> Owner {
         host: "host".to_owned(),
         boot: "0e6f9e0c-3d5a-4b6c-8f0e-2a1b3c4d5e6f".to_owned(),
         process: Process { pid: 4711, start_ticks: 123_456 },
+        agent: None,
     }
 }
 
 /// What owner `name` asks for.
 #[must_use]
 pub fn request(name: &str, root: Option<&RunId>) -> ClaimRequest {
-    ClaimRequest { owner: owner(name), root: root.cloned() }
+    ClaimRequest { owner: owner(name), root: root.cloned(), labels: None }
+}
+
+/// What a process `name` of `agent` with `labels` asks for.
+#[must_use]
+pub fn request_as(agent: &str, name: &str, labels: Option<&[&str]>) -> ClaimRequest {
+    let owner = Owner { agent: Some(agent.to_owned()), ..owner(name) };
+    ClaimRequest { owner, labels: labels.map(list), ..request(name, None) }
+}
+
+/// Strings.
+#[must_use]
+pub fn list(strings: &[&str]) -> Vec<String> {
+    strings.iter().map(|&string| string.to_owned()).collect()
 }
 
 /// How `run` in the tree of `root` begins.
@@ -185,7 +204,14 @@ pub fn job(run: &RunId, root: &RunId) -> Job {
         tree_limit: 1000,
         siblings: None,
         priority: 0,
+        labels: Vec::new(),
     }
+}
+
+/// A job that nothing limits but its labels.
+#[must_use]
+pub fn labelled(run: &RunId, root: &RunId, labels: &[&str]) -> Job {
+    Job { labels: list(labels), ..job(run, root) }
 }
 
 /// A job of a lock key.

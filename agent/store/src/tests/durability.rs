@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_poll::poll_once;
 use rusqlite::Connection;
 
-use tako_engine::port::{Append, Journal, JournalError, Queue, Transaction};
+use tako_engine::port::{Append, Journal, JournalError, Queue, QueueAdmin, Transaction};
 use tako_schemas::journal::Entry;
 
 use super::open;

@@ -5,21 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tako_engine::port::{Clock, Job, Lease, Settle, Transaction};
+use tako_engine::port::{ClaimRequest, Clock, Job, Lease, Settle, Transaction};
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Entry, Phase};
+use time::OffsetDateTime;
 
 use super::InDirectory;
-use crate::conformance::world::{append, finished, job, run, siblings};
-use crate::conformance::{LEASE_PERIOD, World};
+use crate::conformance::world::{append, finished, job, list, request, request_as, run, siblings};
+use crate::conformance::{HOLD, LEASE_PERIOD, World};
 
 /// Something that happens; numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Act {
-    Submit { root: u32, key: Option<u32>, group: Option<u32>, priority: i32 },
-    Claim { root: Option<u32> },
+    Submit { root: u32, key: Option<u32>, group: Option<u32>, priority: i32, labels: usize },
+    Claim { root: Option<u32>, agent: Option<u32>, labels: Option<usize> },
     Park { lease: usize, secs: Option<u64> },
     Wake { run: u32 },
+    Urge { run: u32 },
     Finish { lease: usize },
     Requeue { lease: usize },
     Renew { lease: usize },
@@ -31,11 +33,15 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let pick = 0..100_usize;
     prop_oneof![
-        6 => (0..3_u32, prop::option::of(0..2_u32), prop::option::of(0..2_u32), -1..2)
-            .prop_map(|(root, key, group, priority)| Act::Submit { root, key, group, priority }),
-        8 => prop::option::of(0..3_u32).prop_map(|root| Act::Claim { root }),
+        6 => (0..3_u32, prop::option::of(0..2_u32), prop::option::of(0..2_u32), -1..2, 0..LABELS.len())
+            .prop_map(|(root, key, group, priority, labels)| {
+                Act::Submit { root, key, group, priority, labels }
+            }),
+        8 => (prop::option::of(0..3_u32), prop::option::of(0..2_u32), prop::option::of(0..LABELS.len()))
+            .prop_map(|(root, agent, labels)| Act::Claim { root, agent, labels }),
         2 => (pick.clone(), prop::option::of(0..60_u64)).prop_map(|(lease, secs)| Act::Park { lease, secs }),
         2 => (0..12_u32).prop_map(|run| Act::Wake { run }),
+        1 => (0..12_u32).prop_map(|run| Act::Urge { run }),
         2 => pick.clone().prop_map(|lease| Act::Finish { lease }),
         1 => pick.clone().prop_map(|lease| Act::Requeue { lease }),
         2 => pick.clone().prop_map(|lease| Act::Renew { lease }),
@@ -45,6 +51,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+const LABELS: [&[&str]; 5] = [&[], &[], &["linux"], &["gpu"], &["gpu", "linux"]];
 const TREE_LIMIT: u32 = 3;
 const GROUP_LIMIT: u32 = 2;
 
@@ -54,6 +61,24 @@ struct Known {
     /// Every lease that was ever granted, in order.
     leases: Vec<Lease>,
     aside: HashSet<RunId>,
+    /// Which agent left a run last, and when.
+    left: HashMap<RunId, (String, OffsetDateTime)>,
+}
+
+impl Known {
+    /// Whether `lease` may go to whoever has `labels` now.
+    fn check_claim(&self, lease: &Lease, labels: Option<&[&str]>, now: OffsetDateTime) {
+        assert!(!self.aside.contains(&lease.root), "its tree was set aside");
+        let needed = &self.jobs[&lease.run].labels;
+        let fits = labels.is_none_or(|had| needed.iter().all(|label| had.contains(&label.as_str())));
+        assert!(fits, "{labels:?} are not {needed:?}");
+        if let Some((agent, at)) = self.left.get(&lease.run) {
+            let is_its = lease.owner.agent.as_ref() == Some(agent);
+            assert!(is_its || now >= *at + HOLD, "it is held for {agent}");
+        }
+        let before = self.leases.iter().filter(|before| before.run == lease.run).count();
+        assert_eq!(lease.attempt as usize, before + 1);
+    }
 }
 
 async fn perform(world: &World, known: &mut Known, act: Act) {
@@ -64,47 +89,60 @@ async fn perform(world: &World, known: &mut Known, act: Act) {
     };
     let in_force = async |lease: &Lease| world.store.queue.leases().await.unwrap().contains(lease);
     let settle = async |lease: Option<Lease>, entry: Entry, settle: Settle| {
-        let Some(lease) = lease else { return };
+        let lease = lease?;
         let lives = in_force(&lease).await;
         let write = append(&lease.run, None, [entry]);
-        let outcome = world.commit(Transaction { lease: Some(lease), settle: Some(settle), ..write }).await;
+        let settled = Transaction { lease: Some(lease.clone()), settle: Some(settle), ..write };
+        let outcome = world.commit(settled).await;
         assert_eq!(outcome.is_ok(), lives, "{outcome:?}");
+        lives.then_some(lease)
     };
+    let now = world.clock.now();
+    let mut left = None;
     match act {
-        Act::Submit { root, key, group, priority } => {
+        Act::Submit { root, key, group, priority, labels } => {
             let n = u32::try_from(known.jobs.len()).unwrap();
             let job = Job {
                 lock_key: key.map(|key| key.to_string()),
                 tree_limit: TREE_LIMIT,
                 siblings: group.and_then(|group| siblings(&format!("{root} {group}"), GROUP_LIMIT)),
                 priority,
+                labels: list(LABELS[labels]),
                 ..job(&run(n), &run(1000 + root))
             };
             world.submit(job.clone()).await;
             known.jobs.insert(job.run.clone(), job);
         }
-        Act::Claim { root } => {
-            let claimed = match root {
-                Some(root) => world.claim_in(&run(1000 + root), "a").await,
-                None => world.claim("b").await,
+        Act::Claim { root, agent, labels } => {
+            let labels = labels.map(|labels| LABELS[labels]);
+            let root = root.map(|root| run(1000 + root));
+            let request = match agent {
+                Some(agent) => request_as(&agent.to_string(), &format!("of {agent}"), labels),
+                None => ClaimRequest { labels: labels.map(list), ..request("b", None) },
             };
-            if let Some(lease) = claimed {
-                assert!(root.is_none_or(|root| lease.root == run(1000 + root)));
-                assert!(!known.aside.contains(&lease.root), "its tree was set aside");
-                let before = known.leases.iter().filter(|before| before.run == lease.run).count();
-                assert_eq!(lease.attempt as usize, before + 1);
+            let request = ClaimRequest { root, ..request };
+            if let Some(lease) = world.store.queue.claim(&request, Duration::ZERO).await.unwrap() {
+                assert!(request.root.is_none_or(|root| lease.root == root));
+                known.check_claim(&lease, labels, now);
+                known.left.remove(&lease.run);
                 known.leases.push(lease);
             }
         }
         Act::Park { lease: pick, secs } => {
             let until = secs.map(|secs| world.clock.now() + Duration::from_secs(secs));
-            settle(lease(pick), Entry::Parked, Settle::Park { until }).await;
+            left = settle(lease(pick), Entry::Parked, Settle::Park { until }).await;
         }
         Act::Wake { run: n } => world.wake(&run(n)).await,
-        Act::Finish { lease: pick } => settle(lease(pick), finished(), Settle::Done).await,
+        Act::Urge { run: n } => {
+            let urge = vec![run(n)];
+            world.commit(Transaction { urge, ..Transaction::default() }).await.unwrap();
+        }
+        Act::Finish { lease: pick } => {
+            settle(lease(pick), finished(), Settle::Done).await;
+        }
         Act::Requeue { lease: pick } => {
             let entry = Entry::Interrupted { reason: "handed back".to_owned() };
-            settle(lease(pick), entry, Settle::Requeue).await;
+            left = settle(lease(pick), entry, Settle::Requeue).await;
         }
         Act::Renew { lease: pick } => {
             if let Some(lease) = lease(pick) {
@@ -124,6 +162,11 @@ async fn perform(world: &World, known: &mut Known, act: Act) {
             }
         }
         Act::Advance { secs } => world.clock.advance(Duration::from_secs(secs)),
+    }
+    if let Some(Lease { run, owner, .. }) = left
+        && let Some(agent) = owner.agent
+    {
+        known.left.insert(run, (agent, now));
     }
 }
 
@@ -152,9 +195,16 @@ async fn check(world: &World, known: &Known) {
 /// Claims until nothing is left: what is not parked or set aside is never stuck.
 async fn drain(world: &World, known: &Known) {
     world.clock.advance(LEASE_PERIOD);
-    while let Some(lease) = world.claim("z").await {
-        let end = append(&lease.run, None, [finished()]);
-        world.commit(Transaction { lease: Some(lease), settle: Some(Settle::Done), ..end }).await.unwrap();
+    // The first look wakes what was asleep, and from then on that is held.
+    for _ in 0..2 {
+        while let Some(lease) = world.claim("z").await {
+            let end = append(&lease.run, None, [finished()]);
+            world
+                .commit(Transaction { lease: Some(lease), settle: Some(Settle::Done), ..end })
+                .await
+                .unwrap();
+        }
+        world.clock.advance(HOLD);
     }
     for job in known.jobs.values().filter(|job| !known.aside.contains(&job.root)) {
         let phase = world.state(&job.run).await.phase;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tako_engine::port::{Job, Journal, Queue, Transaction};
+use tako_engine::port::{ClaimRequest, Job, Journal, Queue, Transaction};
 
 use super::open;
-use crate::conformance::world::{append, cancel, created, job, locked, request, run};
+use crate::conformance::world::{append, cancel, created, job, labelled, list, locked, request, run};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
@@ -42,10 +42,16 @@ async fn speed_of_appending() {
 async fn speed_of_claiming() {
     const JOBS: u32 = 5000;
     type Make = fn(u32) -> Job;
-    let cases: [(&str, Make, u32); 4] = [
+    let cases: [(&str, Make, u32); 6] = [
         ("free", |n| job(&run(n), &run(0)), 500),
         ("one key", |n| locked(&run(n), &run(0), "x"), 1),
         ("a key each", |n| locked(&run(n), &run(0), &n.to_string()), 500),
+        ("with labels", |n| labelled(&run(n), &run(0), &["linux", "docker"]), 500),
+        (
+            "nearly all with labels that nobody has",
+            |n| labelled(&run(n), &run(0), &[["gpu", "linux"][usize::from(n + 10 >= JOBS)]]),
+            10,
+        ),
         ("a full tree", |n| Job { tree_limit: 4, ..job(&run(n), &run(0)) }, 4),
     ];
     for (name, make, claimable) in cases {
@@ -60,7 +66,8 @@ async fn speed_of_claiming() {
         store.commit(all).await.unwrap();
         println!("{name}: {JOBS} jobs pushed in {:?}", since.elapsed());
         for root in [None, Some(run(0))] {
-            let request = request("a", root.as_ref());
+            let labels = Some(list(&["linux", "docker", "amd64"]));
+            let request = ClaimRequest { labels, ..request("a", root.as_ref()) };
             let since = Instant::now();
             let mut claimed = 0;
             while claimed < claimable && store.claim(&request, Duration::ZERO).await.unwrap().is_some() {
