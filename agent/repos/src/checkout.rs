@@ -9,9 +9,10 @@ use tako_engine::port::{Checkout, Origin, RepoError};
 use tako_schemas::diagnostic::SourceFile;
 use tako_schemas::id::{BranchName, RepoId, RepoRef};
 
-use crate::manifest;
+use crate::mirror::Mirrors;
 use crate::set::RepositorySet;
 use crate::url::named_repository;
+use crate::{failure, manifest, publish};
 
 /// A repository that can be worked with: it is ours, has a commit, and its files are where they seem to be.
 pub(crate) struct Opened {
@@ -61,12 +62,6 @@ impl Opened {
         }
     }
 
-    /// The repository's `origin` URL, as configured.
-    pub(crate) fn origin_url(&self) -> Option<String> {
-        let origin = self.git.find_remote("origin").ok()?;
-        Some(origin.url().ok()?.to_owned())
-    }
-
     fn manifest(&self, path: &Path, repo: &RepoRef) -> Result<manifest::Found, RepoError> {
         let missing = |reason: String| RepoError::NoManifest { repo: Box::new(repo.clone()), reason };
         let found = match self.git.is_bare() {
@@ -79,17 +74,51 @@ impl Opened {
     }
 }
 
-/// Opens the repository `repo` of the set, which lies at `path`.
-pub(crate) fn of_set(path: PathBuf, repo: &RepoId, branch: BranchName) -> Result<Checkout, RepoError> {
+/// The `origin` URL of a repository, as configured.
+pub(crate) fn origin_url(git: &Repository) -> Option<String> {
+    let origin = git.find_remote("origin").ok()?;
+    Some(origin.url().ok()?.to_owned())
+}
+
+/// Opens the repository `repo` of the set, which lies at `path`. One that was published from its mirror is read
+/// there, at the commit it has now.
+pub(crate) fn of_set(
+    path: PathBuf,
+    repo: &RepoId,
+    branch: BranchName,
+    mirrors: &Mirrors,
+) -> Result<Checkout, RepoError> {
     let opened = Opened::at(&path)?;
+    let pinned = publish::is_ours(&opened.git);
     let relative = RepositorySet::relative(repo, &branch);
     let repo = repo.clone().at(branch);
     let found = opened.manifest(&path, &repo)?;
     Ok(Checkout {
         origin: Origin::Set(repo.clone()),
-        repo,
         commit: opened.commit.to_string(),
+        pinned,
         manifest: SourceFile::new(shown_name(&relative, found.name), found.text),
+        path: if pinned { mirrors.place(&repo.repo) } else { path },
+        repo,
+    })
+}
+
+/// Opens `commit` of `repo` in its mirror, which lies at `path`.
+pub(crate) fn of_mirror(path: PathBuf, repo: &RepoRef, commit: &str) -> Result<Checkout, RepoError> {
+    let reading = || format!("read commit {commit} of {repo}");
+    let git = Repository::open_bare(&path).map_err(failure::git(reading()))?;
+    let id = Oid::from_str(commit).map_err(failure::git(reading()))?;
+    let tree = git.find_commit(id).and_then(|commit| commit.tree()).map_err(failure::git(reading()))?;
+    let missing = |reason: String| RepoError::NoManifest { repo: Box::new(repo.clone()), reason };
+    let found = manifest::in_tree(&git, &tree)
+        .map_err(|unreadable| missing(unreadable.to_string()))?
+        .ok_or_else(|| missing(format!("there is no tako.yml at its root at commit {commit:.12}")))?;
+    Ok(Checkout {
+        repo: repo.clone(),
+        origin: Origin::Commit { repo: repo.clone(), commit: commit.to_owned() },
+        commit: commit.to_owned(),
+        pinned: true,
+        manifest: SourceFile::new(found.name, found.text),
         path,
     })
 }
@@ -111,6 +140,7 @@ pub(crate) fn of_user(
         repo,
         origin: Origin::Local { path: path.to_owned(), name: name.cloned() },
         commit: opened.commit.to_string(),
+        pinned: false,
         manifest: SourceFile::new(found.name, found.text),
         path: root,
     })
@@ -124,7 +154,7 @@ pub(crate) fn shown_name(relative: &Path, file: &str) -> String {
 /// The given name, else the place in the set, else what `origin` says, else `local/<dirname>`; where that leaves
 /// the branch open, the one that is checked out.
 fn identity(opened: &Opened, root: &Path, name: Option<&RepoRef>, set: &RepositorySet) -> Option<RepoRef> {
-    let from_origin = || opened.origin_url().as_deref().and_then(named_repository);
+    let from_origin = || origin_url(&opened.git).as_deref().and_then(named_repository);
     let RepoRef { repo, branch } = match name.cloned().or_else(|| set.identify(root)) {
         Some(known) => known,
         None => from_origin().or_else(|| local_name(root))?.into(),

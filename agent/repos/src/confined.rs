@@ -31,6 +31,19 @@ pub(crate) fn is_git_directory(name: &std::ffi::OsStr) -> bool {
     name.eq_ignore_ascii_case(".git") || name.eq_ignore_ascii_case("git~1")
 }
 
+/// Whether some file system takes `name` for `.git` in one of its odder ways: dots and blanks at its end and streams
+/// mean nothing to NTFS, some invisible characters nothing to HFS+. A tree with such a name is an attack on somebody.
+pub(crate) fn is_like_git_directory(name: &std::ffi::OsStr) -> bool {
+    let bytes = name.as_encoded_bytes();
+    if bytes.is_ascii() && !matches!(bytes.first(), Some(b'.' | b'g' | b'G')) {
+        return false;
+    }
+    let invisible = |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
+    let name: String = name.to_string_lossy().chars().filter(|c| !invisible(*c)).collect();
+    let name = name.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
+    is_git_directory(name.as_ref())
+}
+
 /// Opens the directory `path` below `root` and makes what is missing of it. A link or file in its way is replaced
 /// by a directory, so that what is written below ends up where the path says and nowhere else.
 pub(crate) fn own_directory(root: &Dir, path: &Path) -> io::Result<Dir> {
@@ -72,6 +85,29 @@ mod tests {
         ];
         for (name, path, want) in cases {
             assert_eq!(plain(Path::new(path)).as_deref(), want.map(Path::new), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_some_system_takes_for_git_s_own() {
+        let cases = [
+            (".git", true),
+            (".GIT", true),
+            ("git~1", true),
+            ("GIT~1", true),
+            (".git. .", true),
+            (".git::$INDEX_ALLOCATION", true),
+            (".g\u{200c}it", true),
+            ("\u{feff}.git", true),
+            (".github", false),
+            (".gitignore", false),
+            (".git.x", false),
+            ("git", false),
+            ("git~2", false),
+            ("ä.git", false),
+        ];
+        for (name, want) in cases {
+            assert_eq!(is_like_git_directory(name.as_ref()), want, "{name}");
         }
     }
 

@@ -13,3 +13,10 @@ pub(crate) fn git(action: impl Into<String>) -> impl FnOnce(git2::Error) -> Repo
 pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> RepoError {
     move |source| RepoError::Io { action: action.into(), source }
 }
+
+/// Wraps any other error: it happened while trying to `action`.
+pub(crate) fn other<E: std::error::Error + Send + Sync + 'static>(
+    action: impl Into<String>,
+) -> impl FnOnce(E) -> RepoError {
+    move |source| RepoError::Git { action: action.into(), source: Box::new(source) }
+}

@@ -64,10 +64,15 @@ pub(crate) fn in_worktree(root: &Path) -> Result<Option<Found>, Unreadable> {
 pub(crate) fn at_head(git: &Repository) -> Result<Option<Found>, Unreadable> {
     let cannot = |error: git2::Error| Unreadable(format!("HEAD cannot be read: {}", error.message()));
     let tree = git.head().and_then(|head| head.peel_to_tree()).map_err(cannot)?;
+    in_tree(git, &tree)
+}
+
+/// The manifest in `tree`; `None` where there is none.
+pub(crate) fn in_tree(git: &Repository, tree: &Tree<'_>) -> Result<Option<Found>, Unreadable> {
     let Some(name) = one_of(NAMES.into_iter().filter(|name| tree.get_name(name).is_some()))? else {
         return Ok(None);
     };
-    text(name, blob(git, &tree, name)?).map(Some)
+    text(name, blob(git, tree, name)?).map(Some)
 }
 
 /// Reads a manifest's text as the language says; the error is one line, with file and position.

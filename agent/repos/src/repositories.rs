@@ -7,30 +7,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use tako_engine::port::{Candidates, Checkout, EventKey, Origin, RepoError, RepoSource, Workspace};
+use tako_engine::port::{
+    Candidates, Checkout, EventKey, Origin, RepoError, RepoKeeper, RepoSource, Workspace,
+};
 use tako_schemas::id::{BranchName, RepoRef, RunId};
 
-use crate::clone::{CloneConfig, Cloner};
+use crate::clone::Cloner;
+use crate::config::ReposConfig;
 use crate::index::SubscriptionIndex;
+use crate::mirror::Mirrors;
 use crate::set::{DefaultBranch, RepositorySet};
-use crate::{checkout, copy_back, failure, remove, workspace};
-
-/// Where repositories lie, and where missing ones come from.
-#[derive(Clone, Debug)]
-pub struct ReposConfig {
-    /// The cache: `repos/` with the set, and `index.json`.
-    pub cache: PathBuf,
-    /// `TAKO_HOME`: `workspaces/` with the runs' copies.
-    pub home: PathBuf,
-    /// Where missing repositories come from.
-    pub clone: CloneConfig,
-}
+use crate::sparse::Sparse;
+use crate::{checkout, copy_back, failure, remove, transport, workspace};
 
 /// Git repositories as a [`RepoSource`].
 #[derive(Debug)]
 pub struct GitRepos {
     set: RepositorySet,
     home: PathBuf,
+    mirrors: Mirrors,
     cloner: Cloner,
     index: Arc<SubscriptionIndex>,
 }
@@ -61,11 +56,14 @@ impl GitRepos {
     }
 
     fn with_index(config: ReposConfig, read_only: bool) -> Self {
+        transport::register();
         let set = RepositorySet::new(&config.cache);
+        let mirrors = Mirrors::new(&config.cache);
         Self {
             index: Arc::new(SubscriptionIndex::new(set.clone(), &config.cache, read_only)),
-            cloner: Cloner::new(config.clone, set.clone()),
+            cloner: Cloner::new(&config, set.clone(), mirrors.clone()),
             home: config.home,
+            mirrors,
             set,
         }
     }
@@ -100,11 +98,33 @@ impl GitRepos {
         }
     }
 
+    /// The mirror of a repository, with `commit` in it.
+    async fn mirror(&self, repo: &RepoRef, commit: &str) -> Result<PathBuf, RepoError> {
+        let id = full_id(commit).ok_or_else(|| RepoError::Git {
+            action: format!("fetch {repo}"),
+            source: format!("`{}` is no full commit id of 40 hexadecimal digits", commit.escape_debug())
+                .into(),
+        })?;
+        let (mirrors, name) = (self.mirrors.clone(), repo.repo.clone());
+        let reading = format!("read the mirror of {name}");
+        let there = blocking(move || mirrors.with(&name, id).map_err(failure::git(reading))).await?;
+        match there {
+            Some(path) => Ok(path),
+            None => self.cloner.commit(repo, id).await,
+        }
+    }
+
     /// Looks for `wanted` in the set.
     async fn find(&self, wanted: &RepoRef) -> Result<Search, RepoError> {
         let (set, wanted) = (self.set.clone(), wanted.clone());
         blocking(move || find(&set, wanted).map_err(failure::io("read the repository set"))).await
     }
+}
+
+/// A commit id, if it is a whole one. Abbreviations may come to mean another commit.
+fn full_id(commit: &str) -> Option<git2::Oid> {
+    let whole = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+    whole.then(|| git2::Oid::from_str(commit).ok()).flatten().filter(|id| !id.is_zero())
 }
 
 /// What became of looking for a repository in the set.
@@ -155,18 +175,36 @@ impl RepoSource for GitRepos {
         match origin.clone() {
             Origin::Set(wanted) => {
                 let (path, branch) = self.resolve(&wanted).await?;
-                blocking(move || checkout::of_set(path, &wanted.repo, branch)).await
+                let mirrors = self.mirrors.clone();
+                blocking(move || checkout::of_set(path, &wanted.repo, branch, &mirrors)).await
             }
             Origin::Local { path, name } => {
                 let set = self.set.clone();
                 blocking(move || checkout::of_user(&path, name.as_ref(), &set)).await
             }
+            Origin::Commit { repo, commit } => {
+                let path = self.mirror(&repo, &commit).await?;
+                let commit = commit.to_ascii_lowercase();
+                blocking(move || checkout::of_mirror(path, &repo, &commit)).await
+            }
         }
     }
 
-    async fn workspace(&self, checkout: &Checkout, run: &RunId) -> Result<Workspace, RepoError> {
+    async fn workspace(
+        &self,
+        checkout: &Checkout,
+        run: &RunId,
+        sparse: &[String],
+    ) -> Result<Workspace, RepoError> {
         let (home, checkout, run) = (self.home.clone(), checkout.clone(), run.clone());
-        blocking(move || workspace::create(&home, &checkout, &run)).await
+        let sparse =
+            Sparse::of(sparse).map_err(failure::other(format!("choose files of {}", checkout.repo)))?;
+        blocking(move || workspace::create(&home, &checkout, &run, &sparse)).await
+    }
+
+    async fn keeps(&self, workspace: &Workspace) -> Result<bool, RepoError> {
+        let (home, workspace) = (self.home.clone(), workspace.clone());
+        blocking(move || Ok(workspace::keeps(&home, &workspace))).await
     }
 
     /// A repository of the set is nobody's checkout: for it there is nothing to do.
@@ -188,6 +226,15 @@ impl RepoSource for GitRepos {
     async fn subscribers(&self, key: &EventKey) -> Result<Candidates, RepoError> {
         let (index, key) = (Arc::clone(&self.index), key.clone());
         blocking(move || index.lookup(&key)).await
+    }
+}
+
+#[async_trait]
+impl RepoKeeper for GitRepos {
+    async fn refresh(&self, repo: &RepoRef) -> Result<(), RepoError> {
+        self.cloner.refresh(repo).await?;
+        self.index.outdated();
+        Ok(())
     }
 }
 

@@ -7,16 +7,19 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use git2::{Oid, Reference, Repository, RepositoryInitOptions};
+use git2::{Oid, Reference, Repository};
 
 use tako_engine::port::{Checkout, RepoError, Workspace};
 use tako_schemas::id::RunId;
 
-use crate::checkout::Opened;
-use crate::failure::{git, io as io_error};
-use crate::fetch::{check_out, files_as_committed, private_directory};
+use crate::checkout::{Opened, origin_url};
+use crate::failure::{git, io as io_error, other};
+use crate::fetch::private_directory;
+use crate::files::{self, FilesError, Tree};
+use crate::publish::copy_shallow;
 use crate::remove::remove;
 use crate::snapshot;
+use crate::sparse::Sparse;
 use crate::url::without_credentials;
 
 /// How far alternates of alternates are followed, as in git.
@@ -27,8 +30,22 @@ pub(crate) fn directory_of(home: &Path, run: &RunId) -> PathBuf {
     home.join("workspaces").join(run.as_str())
 }
 
-/// Makes the workspace of `run` from `checkout`, in place of any earlier one.
-pub(crate) fn create(home: &Path, checkout: &Checkout, run: &RunId) -> Result<Workspace, RepoError> {
+/// Whether `workspace` is there, and one of ours.
+pub(crate) fn keeps(home: &Path, workspace: &Workspace) -> bool {
+    let real = |path: &Path| path.canonicalize().ok().filter(|path| path.is_dir());
+    match (real(&home.join("workspaces")), real(&workspace.path)) {
+        (Some(all), Some(path)) => path != all && path.starts_with(all),
+        _ => false,
+    }
+}
+
+/// Makes the workspace of `run` from `checkout`, in place of any earlier one, with the files that `sparse` takes.
+pub(crate) fn create(
+    home: &Path,
+    checkout: &Checkout,
+    run: &RunId,
+    sparse: &Sparse,
+) -> Result<Workspace, RepoError> {
     let place = directory_of(home, run);
     let path = place.join(checkout.repo.repo.name());
     let making = || format!("make the workspace {}", path.display());
@@ -36,39 +53,54 @@ pub(crate) fn create(home: &Path, checkout: &Checkout, run: &RunId) -> Result<Wo
     remove(&path).map_err(io_error(format!("remove the earlier workspace {}", path.display())))?;
     private_directory(&path).map_err(io_error(making()))?;
 
-    let source = Opened::at(&checkout.path)?;
     let commit = Oid::from_str(&checkout.commit).map_err(git(making()))?;
-    let workspace = new_repository(&path, &source).map_err(io_error(making()))?;
-    let dirty = match source.branch.as_deref() {
-        None => detach(&workspace, commit),
-        Some(branch) => {
-            let reference = branch_reference(branch, checkout);
-            check_out(&workspace, &reference, commit, &mut files_as_committed())
+    let checking_out = || format!("check out {} of {}", checkout.commit, checkout.repo);
+    let (source, branch) = match checkout.pinned {
+        // A mirror: what its HEAD says means nothing.
+        true => (Repository::open_bare(&checkout.path).map_err(git(making()))?, None),
+        false => {
+            let opened = Opened::at(&checkout.path)?;
+            (opened.git, opened.branch)
         }
-    }
-    .map_err(git(format!("check out {} of {}", checkout.commit, checkout.repo)))
-    .and_then(|()| {
+    };
+    let workspace = new_repository(&path, &source).map_err(io_error(making()))?;
+    let reference = branch_reference(branch.as_deref(), checkout);
+    check_out(&workspace, reference.as_deref(), commit, sparse).map_err(other(checking_out()))?;
+    let mut dirty = false;
+    if !checkout.pinned {
         let taking = format!("take along the uncommitted changes of {}", checkout.path.display());
-        snapshot::transfer(&source.git, commit, &path).map_err(|error| error.because(taking))
-    })?;
+        dirty = snapshot::transfer(&source, commit, &path).map_err(|error| error.because(taking))?;
+    }
     Ok(Workspace { path, commit: checkout.commit.clone(), dirty })
 }
 
+/// Points HEAD at `commit`, by way of `reference` if there is one, and writes the files.
+fn check_out(
+    workspace: &Repository,
+    reference: Option<&str>,
+    commit: Oid,
+    sparse: &Sparse,
+) -> Result<(), FilesError> {
+    let tree = Tree::of(workspace, commit, None)?;
+    match reference {
+        Some(reference) => {
+            workspace.reference(reference, commit, true, "tako: checkout")?;
+            workspace.set_head(reference)?;
+        }
+        None => workspace.set_head_detached(commit)?,
+    }
+    files::write(workspace, &tree, sparse)
+}
+
 /// An empty repository that reads the objects of `source`.
-fn new_repository(path: &Path, source: &Opened) -> io::Result<Repository> {
-    // Templates are the user's own; hooks among them would run for whoever works here.
-    let mut options = RepositoryInitOptions::new();
-    options.external_template(false).no_reinit(true);
-    let workspace = Repository::init_opts(path, &options).map_err(io::Error::other)?;
+fn new_repository(path: &Path, source: &Repository) -> io::Result<Repository> {
+    let workspace = crate::fetch::new_repository(path, false).map_err(io::Error::other)?;
     let information = workspace.path().join("objects/info");
     fs::create_dir_all(&information)?;
-    fs::write(information.join("alternates"), alternates(&source.git)?)?;
+    fs::write(information.join("alternates"), alternates(source)?)?;
     // A shallow history ends here as it ends there.
-    match fs::copy(source.git.commondir().join("shallow"), workspace.path().join("shallow")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    if let Some(url) = source.origin_url().as_deref().and_then(without_credentials) {
+    copy_shallow(source.commondir(), workspace.path())?;
+    if let Some(url) = origin_url(source).as_deref().and_then(without_credentials) {
         workspace
             .config()
             .and_then(|config| config.open_level(git2::ConfigLevel::Local))
@@ -103,25 +135,26 @@ fn alternates(source: &Repository) -> io::Result<Vec<u8>> {
     }
     let mut text = Vec::new();
     for directory in found {
-        let line = directory.to_str().filter(|line| !line.contains('\n') && line.starts_with('/'));
-        let line = line.ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the repository's path cannot be written as an alternate",
-            )
-        })?;
-        writeln!(text, "{line}")?;
+        text.extend(alternate(&directory)?);
     }
     Ok(text)
 }
 
-fn detach(workspace: &Repository, commit: Oid) -> Result<(), git2::Error> {
-    workspace.set_head_detached(commit)?;
-    workspace.checkout_head(Some(&mut files_as_committed()))
+/// The line that names the object directory `directory` as an alternate.
+pub(crate) fn alternate(directory: &Path) -> io::Result<Vec<u8>> {
+    let line = directory.to_str().filter(|line| !line.contains('\n') && line.starts_with('/'));
+    let line = line.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, "the repository's path cannot be written as an alternate")
+    })?;
+    let mut text = Vec::new();
+    writeln!(text, "{line}")?;
+    Ok(text)
 }
 
-/// The branch that the workspace is on: the name the run goes by where git takes it, else the source's.
-fn branch_reference(branch: &str, checkout: &Checkout) -> String {
+/// The branch that the workspace is on: the name the run goes by where git takes it, else the source's. `None`: none.
+fn branch_reference(source: Option<&str>, checkout: &Checkout) -> Option<String> {
     let named = checkout.repo.branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
-    named.filter(|name| Reference::is_valid_name(name)).unwrap_or_else(|| format!("refs/heads/{branch}"))
+    // A source that is on no branch makes a workspace that is on none; a mirror is no such source.
+    let named = named.filter(|name| (checkout.pinned || source.is_some()) && Reference::is_valid_name(name));
+    named.or_else(|| source.map(|branch| format!("refs/heads/{branch}")))
 }
