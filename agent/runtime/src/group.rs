@@ -1,16 +1,16 @@
 //! A step's process group, and the moment from which it must not be signalled any more.
 
-use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use tako_engine::port::StopSignal;
 use tako_schemas::journal::Process;
+
+use crate::grace::Grace;
 
 /// A process group whose leader has not been reaped yet, so its number cannot belong to anybody else.
 #[derive(Debug)]
@@ -19,13 +19,12 @@ pub(crate) struct Group {
     leader: Pid,
     /// Set before the leader is reaped; afterwards the number may be used again.
     over: Mutex<bool>,
-    /// When to kill it, once somebody wants it stopped.
-    kill_at: watch::Sender<Option<Instant>>,
+    grace: Grace,
 }
 
 impl Group {
     pub(crate) fn new(process: Process, leader: Pid) -> Self {
-        Self { process, leader, over: Mutex::new(false), kill_at: watch::Sender::new(None) }
+        Self { process, leader, over: Mutex::new(false), grace: Grace::new() }
     }
 
     /// Its leader, recognisable.
@@ -55,26 +54,12 @@ impl Group {
 
     /// Until when a group that is being stopped may go on.
     pub(crate) fn kill_at(&self) -> Option<Instant> {
-        *self.kill_at.borrow()
+        self.grace.kill_at()
     }
 
     /// Returns when the grace of a stop is over.
     pub(crate) async fn kill_due(&self) {
-        let mut changes = self.kill_at.subscribe();
-        loop {
-            let at = *changes.borrow_and_update();
-            let due = async {
-                match at {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => pending().await,
-                }
-            };
-            tokio::select! {
-                () = due => return,
-                // The sender is `self`: it cannot be gone.
-                _ = changes.changed() => {}
-            }
-        }
+        self.grace.kill_due().await;
     }
 
     fn signal(&self, signals: &[Signal]) {
@@ -92,22 +77,7 @@ impl StopSignal for Group {
         if grace.is_zero() {
             self.kill();
         }
-        let at = Instant::now().checked_add(grace);
-        let mut first = false;
-        self.kill_at.send_if_modified(|kill_at| {
-            first = kill_at.is_none();
-            let sooner = match (at, *kill_at) {
-                (Some(new), Some(old)) => new < old,
-                (Some(_), None) => true,
-                // Further away than time reaches.
-                (None, _) => false,
-            };
-            if sooner {
-                *kill_at = at;
-            }
-            sooner
-        });
-        if first {
+        if self.grace.shorten(grace) {
             // SIGCONT, because a stopped process does not hear SIGTERM.
             self.signal(&[Signal::SIGTERM, Signal::SIGCONT]);
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use tako_engine::port::{Observer, Running, Runtime, RuntimeError, StepCommand};
-use tako_schemas::journal::Process;
+use tako_schemas::id::RunId;
+use tako_schemas::journal::Spawned;
 
 use crate::confine;
 use crate::error::blocking;
@@ -55,8 +56,15 @@ impl Runtime for HostRuntime {
         Ok(Box::new(HostRunning::new(launched, command, observer)))
     }
 
-    async fn reap(&self, process: Process) -> Result<bool, RuntimeError> {
-        reap(process, &self.config.scratch).await
+    async fn reap(&self, left: &Spawned) -> Result<bool, RuntimeError> {
+        match left.process {
+            Some(process) => reap(process, &self.config.scratch).await,
+            None => Ok(false),
+        }
+    }
+
+    async fn leave(&self, _run: &RunId, _workspace: &Path) -> Result<(), RuntimeError> {
+        Ok(())
     }
 
     async fn read_file(

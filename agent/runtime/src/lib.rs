@@ -1,27 +1,37 @@
-//! Where steps run: processes of this machine, their output, and their ends.
+//! Where steps run, their output, and their ends.
 //!
-//! [`HostRuntime`] is the adapter behind [`tako_engine::port::Runtime`]. Each step leads a process group of its own,
-//! so that stopping a step reaches its children. One task per step looks after it: [`supervise`] decides when it is
-//! over, [`pump`] carries its output to the log file and to the observer. Neither holds more than a few buffers,
-//! however much the step writes, and neither touches a file on the async runtime's own threads.
+//! [`Runtimes`] is the adapter behind [`tako_engine::port::Runtime`]: it hands a step to [`HostRuntime`], where each
+//! step leads a process group of its own, so that stopping a step reaches its children, or to a container. One task
+//! per step looks after it. None holds more than a few buffers, however much the step writes, and none touches a file
+//! on the async runtime's own threads. [`LogDirectory`] serves what steps wrote.
 
 mod confine;
+mod container;
 mod error;
+mod grace;
 mod group;
 mod host;
 mod launch;
 mod lines;
 mod log;
+mod logs;
 mod owner;
 mod procfs;
 mod program;
 mod pump;
 mod reap;
 mod running;
+mod runtimes;
+mod sink;
 mod stepdir;
 mod supervise;
+mod tree;
 
+pub use container::ContainerConfig;
 pub use host::{HostConfig, HostRuntime};
 pub use log::log_path;
+pub use logs::LogDirectory;
 pub use owner::{Liveness, is_alive, this_owner};
 pub use procfs::process_identity;
+pub use runtimes::Runtimes;
+pub use tree::remove as remove_tree;

@@ -26,7 +26,7 @@ pub enum Liveness {
 pub fn this_owner(id: impl Into<String>) -> io::Result<Owner> {
     let process = process_identity(std::process::id())
         .ok_or_else(|| io::Error::other("/proc does not show this process"))?;
-    Ok(Owner { id: id.into(), host: host()?, boot: boot()?, process })
+    Ok(Owner { id: id.into(), host: host()?, boot: boot()?, process, agent: None })
 }
 
 /// Whether `owner` lives. A process that is dead but not yet reaped counts as dead.

@@ -4,21 +4,17 @@
 //! cost more than they do. A piece is written before more is read, so a slow disk or observer slows the step down
 //! and memory stays at two buffers. Meanwhile the pipes fill: the more there is to carry, the larger the pieces.
 
-use std::fs::File;
-use std::io::{self, PipeReader, Read, Write};
+use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::runtime::Handle;
 
-use tako_engine::port::{Captured, Observer, RuntimeError};
-use tako_schemas::id::{RunId, StepId};
+use tako_engine::port::{Captured, RuntimeError};
 
 use crate::error::machine;
-use crate::lines::Lines;
+use crate::sink::{Capture, Channel, Output, Sink};
 
 /// When the step is over but somebody who left its group holds a pipe: how long without output ends the reading,
 const SILENCE: Duration = Duration::from_millis(100);
@@ -26,26 +22,6 @@ const SILENCE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// and how much is read even then, because it may be the step's own: more than both pipes can hold.
 const LAST_BYTES: usize = 2 * 1024 * 1024;
-
-/// Where output goes.
-pub(crate) struct Sink {
-    pub(crate) run: RunId,
-    pub(crate) step: StepId,
-    pub(crate) log: File,
-    pub(crate) observer: Arc<dyn Observer>,
-    /// Where the observer's futures run.
-    pub(crate) runtime: Handle,
-}
-
-/// Which streams to keep, and how much of each.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Capture {
-    pub(crate) wanted: Captured<bool>,
-    pub(crate) limit_bytes: usize,
-}
-
-/// What was kept of each stream.
-pub(crate) type Output = Captured<Option<Result<Vec<u8>, String>>>;
 
 /// Both of a step's pipes, and where they lead to.
 pub(crate) struct Pump {
@@ -56,10 +32,10 @@ pub(crate) struct Pump {
 
 impl Pump {
     pub(crate) fn new(stdout: PipeReader, stderr: PipeReader, capture: Capture, sink: Sink) -> Self {
-        let keep = |wanted: bool, name| wanted.then(|| Kept::new(name, capture.limit_bytes));
+        let Captured { stdout: out, stderr: err } = capture.channels();
         Self {
-            stdout: Stream::new(stdout, keep(capture.wanted.stdout, "stdout")),
-            stderr: Stream::new(stderr, keep(capture.wanted.stderr, "stderr")),
+            stdout: Stream { pipe: Some(stdout), channel: out },
+            stderr: Stream { pipe: Some(stderr), channel: err },
             sink,
         }
     }
@@ -89,20 +65,7 @@ impl Pump {
                 break;
             }
         }
-        let more = !self.stderr.lines.is_empty();
-        self.sink.take(self.stdout.lines.rest(more))?;
-        self.sink.take(self.stderr.lines.rest(false))?;
-        Ok(Captured { stdout: self.stdout.captured(), stderr: self.stderr.captured() })
-    }
-}
-
-impl Sink {
-    fn take(&mut self, piece: &[u8]) -> Result<(), RuntimeError> {
-        if !piece.is_empty() {
-            self.log.write_all(piece).map_err(|error| machine("write the log", error))?;
-            self.runtime.block_on(self.observer.output(&self.run, &self.step, piece));
-        }
-        Ok(())
+        self.sink.finish(Captured { stdout: self.stdout.channel, stderr: self.stderr.channel })
     }
 }
 
@@ -151,62 +114,22 @@ fn wait(
 /// One pipe.
 struct Stream {
     pipe: Option<PipeReader>,
-    lines: Lines,
-    kept: Option<Kept>,
+    channel: Channel,
 }
 
 impl Stream {
-    fn new(pipe: PipeReader, kept: Option<Kept>) -> Self {
-        Self { pipe: Some(pipe), lines: Lines::new(), kept }
-    }
-
     /// Reads once and hands on what is whole; how much it read.
     fn carry(&mut self, sink: &mut Sink) -> Result<usize, RuntimeError> {
         let Some(pipe) = &mut self.pipe else { return Ok(0) };
-        let count = match pipe.read(self.lines.space()) {
+        let count = match pipe.read(self.channel.space()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
             result => result.map_err(|error| machine("read output", error))?,
         };
         if count == 0 {
             self.pipe = None;
         }
-        if let Some(kept) = &mut self.kept {
-            kept.push(self.lines.new_bytes(count));
-        }
-        sink.take(self.lines.advance(count))?;
+        self.channel.advance(count, sink)?;
         Ok(count)
-    }
-
-    fn captured(self) -> Option<Result<Vec<u8>, String>> {
-        self.kept.map(Kept::finish)
-    }
-}
-
-/// A stream's content, as it was, up to a limit.
-struct Kept {
-    name: &'static str,
-    limit_bytes: usize,
-    /// Nothing, once the limit is passed.
-    bytes: Option<Vec<u8>>,
-}
-
-impl Kept {
-    fn new(name: &'static str, limit_bytes: usize) -> Self {
-        Self { name, limit_bytes, bytes: Some(Vec::new()) }
-    }
-
-    fn push(&mut self, new: &[u8]) {
-        if let Some(bytes) = &mut self.bytes {
-            if new.len() > self.limit_bytes - bytes.len() {
-                self.bytes = None;
-            } else {
-                bytes.extend_from_slice(new);
-            }
-        }
-    }
-
-    fn finish(self) -> Result<Vec<u8>, String> {
-        self.bytes.ok_or_else(|| format!("{} is longer than {} bytes", self.name, self.limit_bytes))
     }
 }
 

@@ -9,12 +9,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use tako_engine::port::{Exit, Observer, Running, RuntimeError, StepCommand, StopSignal};
-use tako_schemas::journal::Process;
+use tako_schemas::journal::Spawned;
 
 use crate::error::{blocking, machine};
 use crate::group::{Group, KillOnDrop};
 use crate::launch::Launched;
-use crate::pump::{Capture, Pump, Sink};
+use crate::pump::Pump;
+use crate::sink::{Capture, Sink};
 use crate::supervise::supervise;
 
 /// A step that runs. Its task goes on when this is dropped, but then only to clear up.
@@ -36,8 +37,8 @@ impl HostRunning {
 
 #[async_trait]
 impl Running for HostRunning {
-    fn process(&self) -> Process {
-        self.group.process()
+    fn spawned(&self) -> Spawned {
+        Spawned { process: Some(self.group.process()), container: None }
     }
 
     fn stopper(&self) -> Arc<dyn StopSignal> {
@@ -84,7 +85,7 @@ async fn look_after(
 }
 
 /// Runs `work` on a thread of its own: the pool's are for work that ends soon.
-async fn on_thread<T: Send + 'static>(
+pub(crate) async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
 ) -> Result<T, RuntimeError> {
     let (done, result) = oneshot::channel();
@@ -100,7 +101,7 @@ async fn on_thread<T: Send + 'static>(
 mod tests {
     use std::fs::{self, OpenOptions};
 
-    use tako_engine::port::{Captured, Runtime};
+    use tako_engine::port::{Captured, Place, Runtime};
     use tako_schemas::id::{RunId, StepId};
     use tako_schemas::journal::Recorded;
 
@@ -125,6 +126,7 @@ mod tests {
             attempt: 1,
             argv: ["sh", "{0}"].map(str::to_owned).to_vec(),
             script: "trap '' PIPE; while :; do echo x; sleep 0.01; done".to_owned(),
+            place: Place::Host,
             workspace: workspace.to_owned(),
             working_directory: None,
             env: Vec::new(),
@@ -143,7 +145,7 @@ mod tests {
         let mut running = HostRunning::new(launched, command, Arc::new(Blind));
         let error = running.wait().await.unwrap_err();
         assert!(matches!(error, RuntimeError::Io { .. }) && !error.is_users(), "{error}");
-        assert_eq!(crate::process_identity(running.process().pid), None);
+        assert_eq!(crate::process_identity(running.spawned().process.unwrap().pid), None);
         assert_eq!(fs::read_dir(home.path().join("scratch")).unwrap().count(), 0);
     }
 

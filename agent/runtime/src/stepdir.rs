@@ -3,9 +3,9 @@
 //! They lie outside of the workspace, in a directory that lives as long as the step. What the step leaves there is
 //! not trusted: files are read back through the directory as it was made, never through a link, and bounded.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
@@ -14,6 +14,7 @@ use cap_std::fs::{Dir, OpenOptionsExt as _};
 use tako_engine::port::{RuntimeError, StepCommand, StepFiles};
 
 use crate::error::machine;
+use crate::tree;
 
 /// File name, the variable by which Tako's steps know it, and the one that GitHub's steps look for.
 const FILES: [(&str, &str, &str); 4] = [
@@ -30,35 +31,66 @@ const SCRIPT: &str = "script";
 #[derive(Debug)]
 pub(crate) struct StepDir {
     path: PathBuf,
+    /// Where the step finds it.
+    seen: PathBuf,
     dir: Dir,
+    /// Whether the directory above goes with the last one in it.
+    alone: bool,
 }
+
+/// Modes of the directory, of the files that the step writes, and of its script.
+struct Modes {
+    dir: u32,
+    file: u32,
+    script: u32,
+}
+
+/// For steps that run as the user that Tako runs as.
+const OWN: Modes = Modes { dir: 0o700, file: 0o600, script: 0o700 };
+/// For steps that run as another user, in a container. A directory above it keeps everybody else out.
+const SHARED: Modes = Modes { dir: 0o777, file: 0o666, script: 0o755 };
 
 impl StepDir {
     /// Makes the directory of `command` below `scratch`, and its files.
     pub(crate) fn create(scratch: &Path, command: &StepCommand) -> Result<Self, RuntimeError> {
-        let path = scratch.join(command.run.as_str()).join(format!("{}.{}", command.step, command.attempt));
+        let path = scratch.join(command.run.as_str()).join(name(command));
+        Self::make(&path, path.clone(), &OWN, command)
+    }
+
+    /// The same for a step in a container, which finds `mounted` of this machine at `seen`.
+    pub(crate) fn create_mounted(
+        mounted: &Path,
+        seen: &Path,
+        command: &StepCommand,
+    ) -> Result<Self, RuntimeError> {
+        let name = name(command);
+        Self::make(&mounted.join(&name), seen.join(&name), &SHARED, command)
+    }
+
+    fn make(path: &Path, seen: PathBuf, modes: &Modes, command: &StepCommand) -> Result<Self, RuntimeError> {
         let failed = |error| machine(format!("create the step's directory `{}`", path.display()), error);
-        make_dir(&path).map_err(failed)?;
-        let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?;
-        let made = Self { path: path.clone(), dir };
+        make_dir(path).map_err(failed)?;
+        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed)?;
+        let made = Self { path: path.to_owned(), seen, dir, alone: modes.dir == OWN.dir };
         for (name, ..) in FILES {
-            made.make_file(name, 0o600, b"").map_err(failed)?;
+            made.make_file(name, modes.file, b"").map_err(failed)?;
         }
         // Executable, for `shell: "{0}"`.
-        made.make_file(SCRIPT, 0o700, command.script.as_bytes()).map_err(failed)?;
+        made.make_file(SCRIPT, modes.script, command.script.as_bytes()).map_err(failed)?;
+        fs::set_permissions(path, Permissions::from_mode(modes.dir)).map_err(failed)?;
         Ok(made)
     }
 
-    /// Where the script is.
+    /// Where the step finds the script.
     pub(crate) fn script(&self) -> PathBuf {
-        self.path.join(SCRIPT)
+        self.seen.join(SCRIPT)
     }
 
     /// The variables that tell the step about its files.
     pub(crate) fn env(&self) -> impl Iterator<Item = (&'static str, PathBuf)> + '_ {
         FILES
             .into_iter()
-            .flat_map(|(name, ours, github)| [ours, github].map(|variable| (variable, self.path.join(name))))
+            .flat_map(|(name, ours, github)| [ours, github].map(|variable| (variable, self.seen.join(name))))
     }
 
     /// What the step wrote, at most `limit_bytes` of each file. A file that is gone is an empty one.
@@ -94,20 +126,29 @@ impl StepDir {
 
     fn make_file(&self, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
         let path = self.path.join(name);
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(content)
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        // Whatever the umask.
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.write_all(content)
     }
 }
 
 impl Drop for StepDir {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
+        if let Err(error) = tree::remove(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the step's directory");
         }
-        // The run's directory goes with its last step.
-        if let Some(run) = self.path.parent() {
+        // The run's directory goes with its last step; a container's stays as long as the container.
+        if self.alone
+            && let Some(run) = self.path.parent()
+        {
             let _ = fs::remove_dir(run);
         }
     }
+}
+
+fn name(command: &StepCommand) -> String {
+    format!("{}.{}", command.step, command.attempt)
 }
 
 /// All of `file`, unless it is longer than `limit_bytes`.
@@ -119,12 +160,8 @@ pub(crate) fn read_bounded(file: impl Read, limit_bytes: usize) -> io::Result<Op
 }
 
 /// A fresh directory at `path`, for its owner alone.
-fn make_dir(path: &Path) -> io::Result<()> {
-    if let Err(error) = fs::remove_dir_all(path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
+    tree::remove(path)?;
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
     let mut last = Ok(());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tako_engine::port::{ExitStatus, Runtime};
 use tako_runtime::process_identity;
-use tako_schemas::journal::Process;
+use tako_schemas::journal::{Process, Spawned};
 
 mod support;
 use support::{Place, lives, read_to_end, stdout, succeeded};
@@ -158,7 +158,8 @@ async fn an_abandoned_step_is_killed() {
 async fn waiting_can_be_interrupted() {
     let place = Place::new();
     let mut running = place.start_ready("echo ready; until [ -e go ]; do sleep 0.02; done; echo done").await;
-    assert_eq!(process_identity(running.process().pid), Some(running.process()));
+    let process = running.spawned().process.unwrap();
+    assert_eq!(process_identity(process.pid), Some(process));
     tokio::select! {
         biased;
         _ = running.wait() => panic!("it waits for us"),
@@ -204,6 +205,11 @@ impl Drop for Orphan {
     }
 }
 
+/// What the journal says of a step that `process` runs.
+fn left(process: Process) -> Spawned {
+    Spawned { process: Some(process), container: None }
+}
+
 fn kill(pid: u32) -> Result<(), nix::Error> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL)
@@ -221,9 +227,9 @@ async fn what_a_dead_tako_left_is_ended() {
     for (name, script) in cases {
         let place = Place::new();
         let orphan = Orphan::start(&place, script);
-        assert!(place.runtime.reap(orphan.process).await.unwrap(), "{name}");
+        assert!(place.runtime.reap(&left(orphan.process)).await.unwrap(), "{name}");
         assert!(!lives(orphan.process.pid), "{name}");
-        assert!(!place.runtime.reap(orphan.process).await.unwrap(), "{name}: a second time");
+        assert!(!place.runtime.reap(&left(orphan.process)).await.unwrap(), "{name}: a second time");
     }
 }
 
@@ -233,10 +239,10 @@ async fn a_process_that_has_the_id_by_chance_is_spared() {
     let orphan = Orphan::start(&place, "echo ready; exec sleep 3600");
     let Process { pid, start_ticks } = orphan.process;
     for ticks in [start_ticks - 1, start_ticks + 1, 0] {
-        assert!(!place.runtime.reap(Process { pid, start_ticks: ticks }).await.unwrap());
+        assert!(!place.runtime.reap(&left(Process { pid, start_ticks: ticks })).await.unwrap());
     }
     for special in [0, 1, u32::MAX, 1 << 31] {
-        assert!(!place.runtime.reap(Process { pid: special, start_ticks: 0 }).await.unwrap());
+        assert!(!place.runtime.reap(&left(Process { pid: special, start_ticks: 0 })).await.unwrap());
     }
     assert!(lives(pid));
 }
@@ -257,7 +263,7 @@ async fn members_without_their_leader() {
             std::fs::read_to_string(place.workspace().join("member")).unwrap().trim().parse().unwrap();
         assert!(lives(member), "{name}");
         let process = Process { start_ticks: orphan.process.start_ticks + later, ..orphan.process };
-        assert_eq!(place.runtime.reap(process).await.unwrap(), want, "{name}");
+        assert_eq!(place.runtime.reap(&left(process)).await.unwrap(), want, "{name}");
         assert_eq!(lives(member), !want, "{name}");
         let _ = kill(member);
     }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tako_engine::port::{Captured, Exit, ExitStatus, Observer, Running, Runtime, RuntimeError, StepCommand};
+use tako_engine::port::{
+    Captured, Exit, ExitStatus, Observer, Place as Where, Running, Runtime, RuntimeError, StepCommand,
+};
 use tako_runtime::{HostConfig, HostRuntime, log_path};
 use tako_schemas::id::{RunId, StepId};
 use tako_schemas::journal::Recorded;
@@ -46,6 +48,7 @@ impl Place {
             attempt: 1,
             argv: ["sh", "-e", "{0}"].map(str::to_owned).to_vec(),
             script: script.to_owned(),
+            place: Where::Host,
             workspace: self.workspace(),
             working_directory: None,
             env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
