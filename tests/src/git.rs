@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 pub use daemon::GitDaemon;
-pub use http::{Access, HttpServer};
+pub use http::{Access, HttpServer, HttpServerBuilder};
 pub use repo::TestRepo;
 
 /// The git program in `directory`, with nothing of this machine's configuration or of the caller's environment.

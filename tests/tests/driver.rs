@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use tako_engine::cancel::cancel;
 use tako_engine::driver::{DriveError, Driver, Left};
 use tako_engine::port::JournalError;
 use tako_schemas::id::StepId;
@@ -46,19 +45,19 @@ async fn a_cancellation_stops_the_step_and_nothing_follows() {
     let run = machine.submit("o/a:main").await;
     let led = machine.lead(machine.claim("a").await.unwrap());
     let process = machine.runtime.next().await;
-    assert_eq!(cancel(machine.driver.ports(), &run, "somebody").await.unwrap(), 1);
+    assert_eq!(machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap(), 1);
     assert_eq!(process.stopped().await, Duration::from_secs(10));
     assert_eq!(outcome(led.await.unwrap()), Outcome::Cancelled);
     let state = machine.state(&run).await;
     assert!(!state.steps.contains_key(&step("three")));
-    assert_eq!(cancel(machine.driver.ports(), &run, "somebody").await.unwrap(), 0, "it is over");
+    assert_eq!(machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap(), 0, "it is over");
 }
 
 #[tokio::test]
 async fn a_run_that_was_cancelled_in_the_queue_starts_nothing() {
     let machine = Machine::new(&[("o/a:main", ONE)]);
     let run = machine.submit("o/a:main").await;
-    cancel(machine.driver.ports(), &run, "somebody").await.unwrap();
+    machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap();
     let left = machine.lead(machine.claim("a").await.unwrap()).await.unwrap();
     assert_eq!(outcome(left), Outcome::Cancelled);
     assert!(machine.repos.workspaces.lock().unwrap().is_empty());
@@ -89,7 +88,7 @@ async fn after_a_crash_the_step_is_ended_and_tried_again_by_somebody_else() {
     let two = step("two");
     while !matches!(
         machine.state(&run).await.steps.get(&two),
-        Some(StepState::Running { process: Some(_), .. })
+        Some(StepState::Running { spawned: Some(_), .. })
     ) {
         tokio::task::yield_now().await;
     }
@@ -164,7 +163,7 @@ async fn a_run_that_is_killed_ends_after_its_children() {
     let kill = CancellationToken::new();
     let led = machine.lead_until(machine.claim("a").await.unwrap(), kill.clone());
     machine.runtime.next().await;
-    cancel(machine.driver.ports(), &run, "somebody").await.unwrap();
+    machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap();
     kill.cancel();
     assert_eq!(led.await.unwrap().unwrap(), Left::Parked, "its child has not ended");
 
@@ -177,4 +176,40 @@ async fn a_run_that_is_killed_ends_after_its_children() {
     let state = machine.state(&run).await;
     assert!(!state.steps.contains_key(&step("on_cancellation.step-1")));
     assert_eq!(machine.claim("a").await, None);
+}
+
+#[tokio::test]
+async fn a_run_that_loses_its_leases_again_and_again_is_given_up() {
+    let machine = Machine::new(&[("o/a:main", ONE)]);
+    let run = machine.submit("o/a:main").await;
+    for attempt in 1..=3 {
+        let lease = machine.claim("a").await.unwrap();
+        let led = machine.lead(lease.clone());
+        machine.runtime.next().await;
+        led.abort();
+        assert!(machine.queue.revoke(&lease, &format!("crash {attempt}")).await.unwrap());
+    }
+    let led = machine.lead(machine.claim("b").await.unwrap());
+    assert_eq!(outcome(led.await.unwrap()), Outcome::Error);
+    let Phase::Finished(ended) = machine.state(&run).await.phase else { panic!("it is not over") };
+    let cause = ended.cause.unwrap();
+    assert!(cause.contains("3 attempts") && cause.contains("attempt 2: crash 2"), "{cause}");
+}
+
+#[tokio::test]
+async fn another_agent_begins_with_a_workspace_of_its_own_and_the_same_one_with_what_it_has() {
+    let machine = Machine::new(&[("o/a:main", ONE)]);
+    let run = machine.submit("o/a:main").await;
+    let made = async || machine.repos.workspaces.lock().unwrap().len();
+    for (owner, agent, workspaces) in [("a/1", "a", 1), ("a/2", "a", 1), ("b/1", "b", 2)] {
+        let lease = machine.claim_as(owner, Some(agent)).await.unwrap();
+        let led = machine.lead(lease.clone());
+        machine.runtime.next().await;
+        assert_eq!(made().await, workspaces, "{owner}");
+        led.abort();
+        machine.queue.revoke(&lease, "it crashed").await.unwrap();
+        if agent == "b" {
+            assert_eq!(machine.state(&run).await.workspace_agent.as_deref(), Some("b"));
+        }
+    }
 }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{completion, exec, init, logs, schema, status, steps, validate, version};
+use crate::commands::{
+    agent, cancel, completion, deliveries, demo, exec, hook, init, logs, runs, schema, server, status, steps,
+    token, validate, version,
+};
 use crate::error::CliError;
 
 /// Self-hosted CI for people who own many repositories
@@ -21,12 +24,28 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    /// See Tako at work: a push to a repository of a temporary folder, from server to subscribers
+    Demo(demo::DemoArgs),
     /// Run a workflow on this machine, and the workflows of the repositories that subscribe to its events
     Exec(exec::ExecArgs),
     /// Show where a run and the runs below it stand
     Status(status::StatusArgs),
     /// Show what the steps of a run wrote
     Logs(logs::LogsArgs),
+    /// List the newest runs
+    Runs(runs::RunsArgs),
+    /// Stop a run and the runs below it
+    Cancel(cancel::CancelArgs),
+    /// Take webhooks, keep the queue and the journals, and serve agents and the command line
+    Server(server::ServerArgs),
+    /// Claim jobs from a server and run them on this machine
+    Agent(agent::AgentArgs),
+    /// Make and withdraw the tokens that open the server of this TAKO_HOME
+    Token(token::TokenArgs),
+    /// Have a git repository on this machine tell the server of every push
+    Hook(hook::HookArgs),
+    /// Show which pushes were told to the server, and what it made of them
+    Deliveries(deliveries::DeliveriesArgs),
     /// Check that a tako.yml can be run, without running it
     Validate(validate::ValidateArgs),
     /// Show the built-in steps
@@ -56,6 +75,18 @@ pub(crate) struct Global {
     /// The repository to work in [default: the one around the current directory]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+
+    /// The server to ask, instead of this machine's home
+    #[arg(long, global = true, env = "TAKO_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+
+    /// A file with the token that opens the server
+    #[arg(long, global = true, env = "TAKO_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// PEM file of certificate authorities that are trusted for the server beside the system's
+    #[arg(long, global = true, env = "TAKO_CA_FILE", value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 
     /// When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]

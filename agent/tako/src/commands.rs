@@ -1,12 +1,20 @@
 //! One file a command: parse, ask, render.
 
+pub(crate) mod agent;
+pub(crate) mod cancel;
 pub(crate) mod completion;
+pub(crate) mod deliveries;
+pub(crate) mod demo;
 pub(crate) mod exec;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod logs;
+pub(crate) mod runs;
 pub(crate) mod schema;
+pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod steps;
+pub(crate) mod token;
 pub(crate) mod validate;
 pub(crate) mod version;
 
@@ -25,8 +33,16 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
         Command::Exec(args) => wait(exec::exec(args, global)),
+        Command::Demo(args) => wait(demo::demo(&args, global)),
+        Command::Runs(args) => wait(runs::runs(&args, global, &mut stdout(global))),
+        Command::Cancel(args) => wait(cancel::cancel(&args, global, &mut stdout(global))),
+        Command::Server(args) => wait(server::server(&args, global)),
+        Command::Agent(args) => wait(agent::agent(args, global)),
+        Command::Token(args) => wait(token::token(&args, global, &mut io::stdout())),
+        Command::Hook(args) => wait(hook::hook(&args, global, &mut io::stdout())),
+        Command::Deliveries(args) => wait(deliveries::deliveries(&args, global, &mut stdout(global))),
         Command::Status(args) => wait(status::status(&args, global, &mut stdout(global))),
-        Command::Logs(args) => wait(logs::logs(&args, global, &mut io::stdout())),
+        Command::Logs(args) => wait(logs::logs(&args, global, Box::new(io::stdout()))),
         Command::Validate(args) => wait(validate::validate(&args, global, &mut stdout(global))),
         Command::Steps(args) => steps::steps(&args, &mut stdout(global)),
         Command::Init(args) => init::init(&args, global, &mut stdout(global)),

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use tako_engine::driver::DriveError;
 use tako_engine::port::{JournalError, RepoError};
+use tako_remote::ClientError;
 
 /// Exit codes: part of the contract with scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,14 +157,28 @@ impl From<RepoError> for CliError {
 
 impl From<JournalError> for CliError {
     fn from(error: JournalError) -> Self {
-        Self::surroundings(&error)
+        match error {
+            JournalError::NoSuchRun { run } => no_such_run(run.as_str()),
+            JournalError::Refused { reason } => Self::usage("refused").reason(reason),
+            other => Self::surroundings(&other),
+        }
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        let shown = Self::surroundings(&error);
+        match error.hint() {
+            Some(hint) => shown.hint(hint),
+            None => shown,
+        }
     }
 }
 
 impl From<DriveError> for CliError {
     fn from(error: DriveError) -> Self {
         match error {
-            DriveError::Unknown { run } => no_such_run(run.as_str()),
+            DriveError::Journal(error) => error.into(),
             other => Self::surroundings(&other),
         }
     }
@@ -172,5 +187,5 @@ impl From<DriveError> for CliError {
 /// There is no such run here.
 pub(crate) fn no_such_run(run: &str) -> CliError {
     CliError::usage(format!("there is no run {run}"))
-        .hint("`tako exec` prints a run's id; --home says in which directory to look for it")
+        .hint("`tako runs` lists them; --home says in which directory to look, --server on which server")
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use tako_schemas::config::Config;
 
 use crate::cli::Global;
@@ -34,6 +35,12 @@ impl Home {
         };
         let cache = global.cache_dir.as_deref().map_or_else(|| Ok(root.join("cache")), absolute)?;
         Ok(Self { root, cache })
+    }
+
+    /// The home at `root`, with everything in it.
+    pub(crate) fn at(root: PathBuf) -> Self {
+        let cache = root.join("cache");
+        Self { root, cache }
     }
 
     /// Creates what is missing, readable by nobody else.
@@ -74,12 +81,22 @@ impl Home {
         self.root.join("logs")
     }
 
+    /// What keeps files that steps need while they run.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.root.join("scratch")
+    }
+
     /// `config.toml`, or its defaults where there is none.
     pub(crate) fn config(&self) -> Result<Config, CliError> {
-        let path = self.root.join("config.toml");
+        self.read_toml("config.toml")
+    }
+
+    /// A configuration file of this home, or its defaults where there is none.
+    pub(crate) fn read_toml<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, CliError> {
+        let path = self.root.join(name);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(T::default()),
             Err(error) => return Err(CliError::io(format!("read {}", path.display()), &error)),
         };
         toml::from_str(&text).map_err(|error| {

@@ -2,7 +2,7 @@
 
 use tako_engine::driver::DriveError;
 use tako_engine::history;
-use tako_engine::port::{Journal, Queue, Runtime};
+use tako_engine::port::{Journal, QueueAdmin, Runtime};
 use tako_runtime::{Liveness, is_alive};
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{RunState, StepState};
@@ -22,7 +22,7 @@ pub(crate) fn lost_leader(root: &RunState) -> Option<String> {
 /// When a journal cannot be read or written.
 pub(crate) async fn set_dead_trees_aside(
     journal: &dyn Journal,
-    queue: &dyn Queue,
+    queue: &dyn QueueAdmin,
     runtime: &dyn Runtime,
 ) -> Result<Vec<RunId>, DriveError> {
     let mut aside = Vec::new();
@@ -32,8 +32,8 @@ pub(crate) async fn set_dead_trees_aside(
         for member in journal.tree(&root).await? {
             let Some((state, _)) = history::read(journal, &member.run).await? else { continue };
             for step in state.steps.values() {
-                if let StepState::Running { process: Some(process), .. } = step
-                    && let Err(error) = runtime.reap(*process).await
+                if let StepState::Running { spawned: Some(spawned), .. } = step
+                    && let Err(error) = runtime.reap(spawned).await
                 {
                     let run = &member.run;
                     tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot end a lost step");

@@ -1,12 +1,19 @@
 //! `tako`: the command line of Tako.
 
+mod agent;
 mod cli;
 mod clock;
 mod commands;
+mod demo;
 mod error;
+mod follow;
 mod home;
 mod janitor;
+mod lease;
 mod render;
+mod secret_file;
+mod signals;
+mod source;
 mod wiring;
 mod worker;
 

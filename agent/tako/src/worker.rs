@@ -1,18 +1,18 @@
-//! Claims jobs and has the driver lead them, several at once, each under a lease that is kept alive.
+//! Leads the runs of one tree in this process, several at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tako_engine::driver::{DriveError, Driver, Left};
-use tako_engine::port::{ClaimRequest, Lease, Queue, QueueError};
+use tako_engine::port::{ClaimRequest, Queue, QueueAdmin};
 use tako_engine::ports::Ports;
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Outcome, Owner};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::janitor;
+use crate::lease::{Report, lead};
 use crate::render::display::Display;
 
 /// How long one claim waits before the worker looks up.
@@ -21,14 +21,8 @@ const CLAIM_WAIT: Duration = Duration::from_secs(2);
 /// Leads runs in the name of one owner.
 pub(crate) struct Worker {
     pub(crate) driver: Arc<Driver>,
-    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) queue: Arc<dyn QueueAdmin>,
     pub(crate) owner: Owner,
-}
-
-/// A run was left, for better or worse.
-struct Report {
-    run: RunId,
-    left: Result<Left, DriveError>,
 }
 
 impl Worker {
@@ -43,7 +37,7 @@ impl Worker {
         display: &Display,
         kill: &CancellationToken,
     ) -> Result<Outcome, DriveError> {
-        let request = ClaimRequest { owner: self.owner.clone(), root: Some(root.clone()) };
+        let request = ClaimRequest { owner: self.owner.clone(), root: Some(root.clone()), labels: None };
         let mut runs: JoinSet<Report> = JoinSet::new();
         let mut trouble = None;
         let mut told_waiting = false;
@@ -65,7 +59,8 @@ impl Worker {
                 },
                 claimed = self.queue.claim(&request, CLAIM_WAIT), if trouble.is_none() => match claimed {
                     Ok(Some(lease)) => {
-                        runs.spawn(lead(Arc::clone(&self.driver), Arc::clone(&self.queue), lease, kill.clone()));
+                        let queue = Arc::clone(&self.queue) as Arc<dyn Queue>;
+                        runs.spawn(lead(Arc::clone(&self.driver), queue, lease, kill.clone()));
                     }
                     Ok(None) => {
                         // What it waits for may be held by a process that died.
@@ -99,34 +94,6 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for interrupted runs");
-            }
-        }
-    }
-}
-
-async fn lead(driver: Arc<Driver>, queue: Arc<dyn Queue>, lease: Lease, kill: CancellationToken) -> Report {
-    let run = lease.run.clone();
-    let kill = kill.child_token();
-    let alive = tokio::spawn(keep_alive(queue, lease.clone(), kill.clone()));
-    let left = driver.drive(lease, &kill).await;
-    alive.abort();
-    Report { run, left }
-}
-
-/// Renews a lease three times a period. When it is about to expire all the same, what runs under it is killed:
-/// somebody else may take it over.
-async fn keep_alive(queue: Arc<dyn Queue>, lease: Lease, kill: CancellationToken) {
-    let period = queue.lease_period();
-    let mut renewed = Instant::now();
-    loop {
-        tokio::time::sleep(period / 3).await;
-        let began = Instant::now();
-        match tokio::time::timeout_at(renewed + period * 4 / 5, queue.renew(&lease)).await {
-            // The period counts from when it was asked for, at the latest.
-            Ok(Ok(())) => renewed = began,
-            Ok(Err(QueueError::LeaseLost { .. })) | Err(_) => return kill.cancel(),
-            Ok(Err(error)) => {
-                tracing::warn!(run = %lease.run, error = &error as &dyn std::error::Error, "cannot renew the lease");
             }
         }
     }

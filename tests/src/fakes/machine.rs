@@ -8,11 +8,14 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use tako_engine::driver::{DriveError, Driver, Left};
 use tako_engine::history;
-use tako_engine::port::{ClaimRequest, Clock, Ids, Journal, Lease, Observer, Origin, Queue};
+use tako_engine::isolation::Policy;
+use tako_engine::port::{ClaimRequest, Clock, Ids, Journal, Lease, Observer, Origin, QueueAdmin};
 use tako_engine::ports::{Ports, Settings};
 use tako_engine::submit::{self, Request};
+use tako_engine::tree::LocalTree;
+use tako_schemas::config::PolicyConfig;
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::{Owner, Process, Recorded, RunState};
+use tako_schemas::journal::{Owner, Process, Recorded, RunState, Trigger};
 use tako_store::conformance::ManualClock;
 use tako_store::{Options, SqliteStore};
 use tempfile::TempDir;
@@ -27,7 +30,7 @@ pub struct Machine {
     /// The driver.
     pub driver: Arc<Driver>,
     /// The queue.
-    pub queue: Arc<dyn Queue>,
+    pub queue: Arc<dyn QueueAdmin>,
     /// The processes.
     pub runtime: Arc<FakeRuntime>,
     /// The repositories.
@@ -59,6 +62,12 @@ impl Observer for Nobody {
     async fn output(&self, _: &RunId, _: &StepId, _: &[u8]) {}
 }
 
+/// Whatever `tako exec` allows.
+fn settings() -> Settings {
+    let policy = Policy::new(PolicyConfig::of_exec()).expect("a policy without patterns of its own");
+    Settings { policy, max_attempts: Some(3), ..Settings::default() }
+}
+
 impl Machine {
     /// An engine over these repositories.
     ///
@@ -74,8 +83,10 @@ impl Machine {
             Arc::new(SqliteStore::open(&directory.path().join("tako.db"), options).expect("a new database"));
         let runtime = Arc::new(FakeRuntime::default());
         let repos = Arc::new(FakeRepos::new(manifests));
+        let journal = Arc::clone(&store) as Arc<dyn Journal>;
         let ports = Ports {
-            journal: Arc::clone(&store) as Arc<dyn Journal>,
+            tree: Arc::new(LocalTree::new(Arc::clone(&journal), Arc::new(Nobody), clock.clone())),
+            journal,
             repos: repos.clone(),
             runtime: runtime.clone(),
             steps: Arc::new(tako_steps::Registry),
@@ -83,7 +94,7 @@ impl Machine {
             clock: clock.clone(),
             ids: Arc::new(Counted::default()),
         };
-        let driver = Arc::new(Driver::new(ports, Settings::default()));
+        let driver = Arc::new(Driver::new(ports, settings()));
         Self { driver, queue: store, runtime, repos, clock, _directory: directory }
     }
 
@@ -97,12 +108,12 @@ impl Machine {
             origin: Origin::Set(repo.parse().expect("owner/repo:branch")),
             workflow: "go".to_owned(),
             inputs: IndexMap::new(),
+            trigger: Trigger::Exec,
             led_by: None,
         };
-        let ports = self.driver.ports();
-        let submission =
-            submit::prepare(ports, &Settings::default(), request).await.expect("a good workflow");
-        submit::submit(ports, submission).await.expect("a journal that works")
+        let desk = self.driver.ports().desk();
+        let submission = submit::prepare(&desk, &settings(), request).await.expect("a good workflow");
+        submit::submit(&desk, submission).await.expect("a journal that works")
     }
 
     /// The next job, for an owner of this name; `None` where there is none now.
@@ -111,10 +122,21 @@ impl Machine {
     ///
     /// If the queue does not work.
     pub async fn claim(&self, owner: &str) -> Option<Lease> {
+        self.claim_as(owner, None).await
+    }
+
+    /// The next job, for a process of this agent.
+    ///
+    /// # Panics
+    ///
+    /// If the queue does not work.
+    pub async fn claim_as(&self, owner: &str, agent: Option<&str>) -> Option<Lease> {
         let process = Process { pid: 1, start_ticks: 1 };
-        let owner = Owner { id: owner.to_owned(), host: "here".to_owned(), boot: "now".to_owned(), process };
+        let agent = agent.map(str::to_owned);
+        let owner =
+            Owner { id: owner.to_owned(), host: "here".to_owned(), boot: "now".to_owned(), process, agent };
         self.queue
-            .claim(&ClaimRequest { owner, root: None }, Duration::ZERO)
+            .claim(&ClaimRequest { owner, root: None, labels: None }, Duration::ZERO)
             .await
             .expect("a queue that works")
     }

@@ -52,17 +52,28 @@ impl RepoSource for FakeRepos {
             path: PathBuf::from("/nowhere"),
             origin: origin.clone(),
             commit: "c0ffee".to_owned(),
+            pinned: false,
             manifest: SourceFile::new("tako.yml", text.clone()),
         })
     }
 
-    async fn workspace(&self, _checkout: &Checkout, run: &RunId) -> Result<Workspace, RepoError> {
+    async fn workspace(
+        &self,
+        _checkout: &Checkout,
+        run: &RunId,
+        _sparse: &[String],
+    ) -> Result<Workspace, RepoError> {
         self.workspaces.lock().expect("no test panics in here").push(run.clone());
         Ok(Workspace {
             path: PathBuf::from("/nowhere").join(run.as_str()),
             commit: "c0ffee".to_owned(),
             dirty: false,
         })
+    }
+
+    async fn keeps(&self, workspace: &Workspace) -> Result<bool, RepoError> {
+        let known = self.workspaces.lock().expect("no test panics in here");
+        Ok(known.iter().any(|run| workspace.path.ends_with(run.as_str())))
     }
 
     async fn copy_back(

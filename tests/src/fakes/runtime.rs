@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use tako_engine::port::{
     Captured, Exit, ExitStatus, Observer, Running, Runtime, RuntimeError, StepCommand, StepFiles, StopSignal,
 };
-use tako_schemas::journal::Process;
+use tako_schemas::id::RunId;
+use tako_schemas::journal::{Process, Spawned};
 use tokio::sync::{Notify, watch};
 
 /// Starts processes that do nothing: a script of `exit N` ends at once, any other when it is told to.
@@ -90,9 +91,13 @@ impl Runtime for FakeRuntime {
         Ok(Box::new(process))
     }
 
-    async fn reap(&self, process: Process) -> Result<bool, RuntimeError> {
-        self.reaped.lock().expect("no test panics in here").push(process);
+    async fn reap(&self, left: &Spawned) -> Result<bool, RuntimeError> {
+        self.reaped.lock().expect("no test panics in here").extend(left.process);
         Ok(true)
+    }
+
+    async fn leave(&self, _: &RunId, _: &Path) -> Result<(), RuntimeError> {
+        Ok(())
     }
 
     async fn read_file(&self, _: &Path, path: &str, _: usize) -> Result<Vec<u8>, RuntimeError> {
@@ -102,8 +107,8 @@ impl Runtime for FakeRuntime {
 
 #[async_trait]
 impl Running for FakeProcess {
-    fn process(&self) -> Process {
-        Process { pid: 4711, start_ticks: 42 }
+    fn spawned(&self) -> Spawned {
+        Spawned { process: Some(Process { pid: 4711, start_ticks: 42 }), container: None }
     }
 
     fn stopper(&self) -> Arc<dyn StopSignal> {

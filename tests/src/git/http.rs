@@ -2,23 +2,40 @@
 //!
 //! One thread and one request per connection, requests and answers held whole: tests move little.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+mod backend;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::command;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tokio_rustls::rustls::{ServerConnection, StreamOwned};
 
-/// Serves the repositories below a directory as `http://127.0.0.1:<port>/<path>`.
+use self::message::{Answer, Request};
+use crate::port::ReservedPort;
+use crate::tls::Authority;
+
+/// Serves the repositories below a directory as `http://127.0.0.1:<port>/<path>`, to everybody unless told otherwise.
 #[derive(Debug)]
 pub struct HttpServer {
-    address: SocketAddr,
+    port: ReservedPort,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
+}
+
+/// A server that does not run yet.
+#[derive(Debug, Default)]
+pub struct HttpServerBuilder {
+    authority: Option<Authority>,
+    authorization: Option<String>,
 }
 
 /// A request that was answered.
@@ -37,6 +54,10 @@ pub struct Access {
 #[derive(Debug)]
 struct Shared {
     behaviour: Behaviour,
+    /// Speaks TLS with a certificate by it.
+    authority: Option<Authority>,
+    /// The header that opens it.
+    authorization: Option<String>,
     stopped: AtomicBool,
     log: Mutex<Vec<Access>>,
     connections: Mutex<Vec<(TcpStream, JoinHandle<()>)>>,
@@ -44,91 +65,130 @@ struct Shared {
 
 #[derive(Debug)]
 enum Behaviour {
-    Serve { root: PathBuf, authorization: Option<String> },
+    Serve { root: PathBuf },
     Redirect { to: String },
     Fail { status: u16 },
-}
-
-struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
 }
 
 /// Nothing of a test takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+impl HttpServerBuilder {
+    /// Speaks TLS, with a certificate for `localhost` and `127.0.0.1` by an authority of its own.
+    #[must_use]
+    pub fn tls(self) -> Self {
+        Self { authority: Some(Authority::new()), ..self }
+    }
+
+    /// Answers only who knows `user` and `password` (basic authentication); others get 401.
+    #[must_use]
+    pub fn basic_auth(self, user: &str, password: &str) -> Self {
+        let encoded = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        Self { authorization: Some(format!("Basic {encoded}")), ..self }
+    }
+
+    /// Serves what lies below `root`.
+    #[must_use]
+    pub fn serve(self, root: &Path) -> HttpServer {
+        self.start(Behaviour::Serve { root: root.to_owned() })
+    }
+
+    /// Answers every request with a redirect to the same path below `to`.
+    #[must_use]
+    pub fn redirect(self, to: &str) -> HttpServer {
+        self.start(Behaviour::Redirect { to: to.to_owned() })
+    }
+
+    /// Answers every request with `status` and nothing else.
+    #[must_use]
+    pub fn fail(self, status: u16) -> HttpServer {
+        self.start(Behaviour::Fail { status })
+    }
+
+    fn start(self, behaviour: Behaviour) -> HttpServer {
+        let shared = Shared {
+            behaviour,
+            authority: self.authority,
+            authorization: self.authorization,
+            stopped: AtomicBool::new(true),
+            log: Mutex::default(),
+            connections: Mutex::default(),
+        };
+        let mut server = HttpServer { port: ReservedPort::new(), shared: Arc::new(shared), accepting: None };
+        server.come_back();
+        server
+    }
+}
+
 impl HttpServer {
+    /// A server to be described further.
+    #[must_use]
+    pub fn builder() -> HttpServerBuilder {
+        HttpServerBuilder::default()
+    }
+
     /// Serves what lies below `root` to everybody.
     #[must_use]
     pub fn serve(root: &Path) -> Self {
-        Self::start(Behaviour::Serve { root: root.to_owned(), authorization: None })
+        Self::builder().serve(root)
     }
 
     /// Serves what lies below `root` to who knows `user` and `password` (basic authentication).
     #[must_use]
     pub fn serve_to(root: &Path, user: &str, password: &str) -> Self {
-        let authorization = Some(format!("Basic {}", base64(format!("{user}:{password}").as_bytes())));
-        Self::start(Behaviour::Serve { root: root.to_owned(), authorization })
+        Self::builder().basic_auth(user, password).serve(root)
     }
 
     /// Answers every request with a redirect to the same path below `to`.
     #[must_use]
     pub fn redirect(to: &str) -> Self {
-        Self::start(Behaviour::Redirect { to: to.to_owned() })
+        Self::builder().redirect(to)
     }
 
     /// Answers every request with `status` and nothing else.
     #[must_use]
     pub fn fail(status: u16) -> Self {
-        Self::start(Behaviour::Fail { status })
+        Self::builder().fail(status)
     }
 
-    fn start(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let address = listener.local_addr().expect("a bound listener has an address");
-        let shared = Arc::new(Shared {
-            behaviour,
-            stopped: AtomicBool::new(false),
-            log: Mutex::default(),
-            connections: Mutex::default(),
-        });
-        let accepting = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
-        });
-        Self { address, shared, accepting: Some(accepting) }
-    }
-
-    /// `http://127.0.0.1:<port>`.
+    /// Scheme, address and port: `http://127.0.0.1:<port>`, or `https://…`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme(), self.port.address())
     }
 
     /// The same under another name of the same machine, which makes it another host.
     #[must_use]
     pub fn url_by_name(&self) -> String {
-        format!("http://localhost:{}", self.address.port())
+        format!("{}://localhost:{}", self.scheme(), self.port.address().port())
+    }
+
+    /// The URL of the repository at `<root>/<name>.git`; `name` is `owner/repo`.
+    #[must_use]
+    pub fn clone_url(&self, name: &str) -> String {
+        format!("{}/{name}.git", self.url())
     }
 
     /// The template of clone URLs for repositories at `<root>/<owner>/<repo>.git`.
     #[must_use]
     pub fn template(&self) -> String {
-        format!("{}/{{owner}}/{{repo}}.git", self.url())
+        self.clone_url("{owner}/{repo}")
     }
 
     /// The same with credentials in it.
     #[must_use]
     pub fn template_for(&self, user: &str, password: &str) -> String {
-        format!("http://{user}:{password}@{}/{{owner}}/{{repo}}.git", self.address)
+        format!("{}://{user}:{password}@{}/{{owner}}/{{repo}}.git", self.scheme(), self.port.address())
+    }
+
+    /// PEM file of the authority that vouches for it.
+    ///
+    /// # Panics
+    ///
+    /// If it does not speak TLS.
+    #[must_use]
+    pub fn ca_file(&self) -> &Path {
+        self.shared.authority.as_ref().expect("a server with TLS").file()
     }
 
     /// What was asked for so far.
@@ -136,22 +196,48 @@ impl HttpServer {
     pub fn log(&self) -> Vec<Access> {
         self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// The `Authorization` headers that came so far.
+    #[must_use]
+    pub fn authorizations(&self) -> Vec<String> {
+        self.log().into_iter().filter_map(|access| access.authorization).collect()
+    }
+
+    /// Ends every connection and refuses new ones. What was asked for stays in the log.
+    pub fn go_away(&mut self) {
+        self.shared.stopped.store(true, Ordering::Release);
+        // Wakes the listener; if that fails it is gone already.
+        let _ = TcpStream::connect(self.port.address());
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+        let mut open = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        for (stream, thread) in std::mem::take(&mut *open) {
+            let _ = stream.shutdown(Shutdown::Both);
+            let _ = thread.join();
+        }
+    }
+
+    /// Serves again on the same port, after [`HttpServer::go_away`].
+    ///
+    /// # Panics
+    ///
+    /// If it never left.
+    pub fn come_back(&mut self) {
+        let listener = self.port.listen();
+        self.shared.stopped.store(false, Ordering::Release);
+        let shared = Arc::clone(&self.shared);
+        self.accepting = Some(std::thread::spawn(move || accept(&listener, &shared)));
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.shared.authority.is_some() { "https" } else { "http" }
+    }
 }
 
 impl Drop for HttpServer {
     fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::Release);
-        // Wakes the listener; if that fails it is gone already.
-        let _ = TcpStream::connect(self.address);
-        if let Some(accepting) = self.accepting.take() {
-            let _ = accepting.join();
-        }
-        let open =
-            std::mem::take(&mut *self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner));
-        for (stream, thread) in open {
-            let _ = stream.shutdown(std::net::Shutdown::Both);
-            let _ = thread.join();
-        }
+        self.go_away();
     }
 }
 
@@ -163,180 +249,48 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let Ok(handle) = stream.try_clone() else { continue };
         let thread = std::thread::spawn({
             let shared = Arc::clone(shared);
-            // A client that goes away in the middle is its own affair.
-            move || drop(attend(&stream, &shared))
+            // A client that goes away in the middle, or that does not trust us, is its own affair.
+            move || drop(shared.attend(stream))
         });
         shared.connections.lock().unwrap_or_else(PoisonError::into_inner).push((handle, thread));
     }
 }
 
-fn attend(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let request = Request::read(stream)?;
-    let answer = match &shared.behaviour {
-        Behaviour::Redirect { to } => Answer::plain(302).with("Location", format!("{to}{}", request.target)),
-        Behaviour::Fail { status } => Answer::plain(*status),
-        Behaviour::Serve { authorization: Some(wanted), .. }
-            if request.header("authorization") != Some(wanted) =>
-        {
-            Answer::plain(401).with("WWW-Authenticate", "Basic realm=\"git\"".into())
-        }
-        Behaviour::Serve { root, .. } => backend(root, &request)?,
-    };
-    let access = Access {
-        method: request.method.clone(),
-        target: request.target.clone(),
-        authorization: request.header("authorization").map(str::to_owned),
-        status: answer.status,
-    };
-    // Before the answer, so that whoever has the answer finds it in the log.
-    shared.log.lock().unwrap_or_else(PoisonError::into_inner).push(access);
-    answer.write(stream)
-}
-
-impl Request {
-    fn read(stream: &TcpStream) -> io::Result<Self> {
-        let mut reader = BufReader::new(stream);
-        let first = line(&mut reader)?;
-        let mut words = first.split(' ');
-        let (method, target) =
-            (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
-        let mut headers = Vec::new();
-        loop {
-            let line = line(&mut reader)?;
-            let Some((name, value)) = line.split_once(':') else { break };
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
-        let mut request = Self { method, target, headers, body: Vec::new() };
-        if request.header("expect").is_some() {
-            (&mut &*stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-        }
-        if request.header("transfer-encoding") == Some("chunked") {
-            request.body = chunked(&mut reader)?;
-        } else if let Some(length) = request.header("content-length").and_then(|length| length.parse().ok()) {
-            request.body = vec![0; length];
-            reader.read_exact(&mut request.body)?;
-        }
-        Ok(request)
+impl Shared {
+    fn attend(&self, mut stream: TcpStream) -> io::Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let Some(authority) = &self.authority else {
+            let request = Request::read(&mut stream)?;
+            return self.answer(&request)?.write(&mut stream);
+        };
+        let connection = ServerConnection::new(authority.server()).map_err(io::Error::other)?;
+        let mut stream = StreamOwned::new(connection, stream);
+        let request = Request::read(&mut stream)?;
+        self.answer(&request)?.write(&mut stream)?;
+        stream.conn.send_close_notify();
+        io::Write::flush(&mut stream)
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
-    }
-}
-
-fn line(reader: &mut impl BufRead) -> io::Result<String> {
-    let mut line = String::new();
-    match reader.read_line(&mut line)? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(line.trim_end_matches(['\r', '\n']).to_owned()),
-    }
-}
-
-fn chunked(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let size = line(reader)?;
-        let size = usize::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16)
-            .map_err(io::Error::other)?;
-        let start = body.len();
-        body.resize(start + size, 0);
-        reader.read_exact(&mut body[start..])?;
-        line(reader)?;
-        if size == 0 {
-            return Ok(body);
-        }
-    }
-}
-
-impl Answer {
-    fn plain(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new() }
-    }
-
-    fn with(mut self, name: &str, value: String) -> Self {
-        self.headers.push((name.to_owned(), value));
-        self
-    }
-
-    fn write(&self, mut stream: &TcpStream) -> io::Result<()> {
-        let mut head = format!("HTTP/1.1 {} Status\r\nConnection: close\r\n", self.status);
-        head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
-        for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        stream.write_all(format!("{head}\r\n").as_bytes())?;
-        stream.write_all(&self.body)
-    }
-}
-
-/// Has `git http-backend` answer, as CGI.
-fn backend(root: &Path, request: &Request) -> io::Result<Answer> {
-    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
-    let mut command = command(root);
-    command
-        .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", root)
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("REQUEST_METHOD", &request.method)
-        .env("PATH_INFO", path)
-        .env("QUERY_STRING", query)
-        .env("CONTENT_LENGTH", request.body.len().to_string())
-        .env("REMOTE_ADDR", "127.0.0.1");
-    for (header, variable) in [
-        ("content-type", "CONTENT_TYPE"),
-        ("content-encoding", "HTTP_CONTENT_ENCODING"),
-        ("git-protocol", "GIT_PROTOCOL"),
-        ("authorization", "REMOTE_USER"),
-    ] {
-        if let Some(value) = request.header(header) {
-            command.env(variable, value);
-        }
-    }
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let input = child.stdin.take();
-    let output = std::thread::scope(|scope| {
-        scope.spawn(move || input.map(|mut input| input.write_all(&request.body)));
-        child.wait_with_output()
-    })?;
-    let end = output.stdout.windows(4).position(|window| window == b"\r\n\r\n");
-    let end = end.ok_or_else(|| io::Error::other("git http-backend answered without a header"))?;
-    let mut answer = Answer { body: output.stdout[end + 4..].to_vec(), ..Answer::plain(200) };
-    for line in String::from_utf8_lossy(&output.stdout[..end]).lines() {
-        match line.split_once(':') {
-            Some(("Status", value)) => {
-                answer.status = value.trim().get(..3).and_then(|code| code.parse().ok()).unwrap_or(500);
+    fn answer(&self, request: &Request) -> io::Result<Answer> {
+        let given = request.header("authorization");
+        let answer = match &self.behaviour {
+            _ if self.authorization.as_deref().is_some_and(|wanted| given != Some(wanted)) => {
+                Answer::plain(401).with("WWW-Authenticate", "Basic realm=\"git\"".into())
             }
-            Some((name, value)) => answer.headers.push((name.to_owned(), value.trim().to_owned())),
-            None => {}
-        }
-    }
-    Ok(answer)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digit = |group: u32, shift: u32| char::from(ALPHABET[(group >> shift & 63) as usize]);
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        text.push(digit(group, 18));
-        text.push(digit(group, 12));
-        text.push(if chunk.len() > 1 { digit(group, 6) } else { '=' });
-        text.push(if chunk.len() > 2 { digit(group, 0) } else { '=' });
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_pads() {
-        for (text, want) in [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj"), ("u:p", "dTpw")] {
-            assert_eq!(base64(text.as_bytes()), want, "{text}");
-        }
+            Behaviour::Redirect { to } => {
+                Answer::plain(302).with("Location", format!("{to}{}", request.target))
+            }
+            Behaviour::Fail { status } => Answer::plain(*status),
+            Behaviour::Serve { root } => backend::answer(root, request)?,
+        };
+        let access = Access {
+            method: request.method.clone(),
+            target: request.target.clone(),
+            authorization: given.map(str::to_owned),
+            status: answer.status,
+        };
+        // Before it is sent, so that whoever has the answer finds it in the log.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(access);
+        Ok(answer)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tako_engine::port::RepoSource;
 use tako_repos::{CloneConfig, GitRepos};
 use tako_tests::git::{GitDaemon, HttpServer, TestRepo, run};
 
-use super::{MANIFEST, Place, SHORT, not_cached, refused, set};
+use super::{MANIFEST, Place, not_cached, refused, set};
 
 #[tokio::test]
 async fn a_missing_repository_is_cloned_with_depth_one() {
@@ -115,16 +115,20 @@ async fn what_cannot_be_cloned_says_why() {
     };
     let cases = [
         ("no URL", None, "o/r", "no clone URL is configured for it", false),
-        ("https", Some("https://h/{owner}/{repo}".into()), "o/r", "https URLs are not supported yet", false),
-        ("ssh", Some("ssh://git@h/{owner}/{repo}".into()), "o/r", "ssh URLs are not supported yet", false),
         (
-            "a file",
-            Some(format!("file://{}/{{owner}}/{{repo}}.git", served.display())),
+            "a host that is an option",
+            Some("ssh://-oProxyCommand=id/{owner}/{repo}".into()),
             "o/r",
             "refused",
             false,
         ),
-        ("a path", Some(format!("{}/{{owner}}/{{repo}}.git", served.display())), "o/r", "refused", false),
+        (
+            "no such path",
+            Some(format!("{}/{{owner}}/no.git", served.display())),
+            "o/r",
+            "no git repository at",
+            true,
+        ),
         ("a remote helper", Some("ext::sh -c touch% /tmp/pwned".into()), "o/r", "refused", false),
         ("no such repository", Some(http.template()), "o/nothing", "404", true),
         ("no such branch", Some(http.template()), "o/r:nothing", "no branch `nothing`", true),
@@ -160,36 +164,6 @@ async fn no_network_means_none() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_left_at_the_deadline() {
-    // The system accepts connections for it; it never reads one.
-    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = silent.local_addr().unwrap();
-    for scheme in ["http", "git"] {
-        let place = Place::new();
-        let url = Some(format!("{scheme}://{address}/{{owner}}/{{repo}}"));
-        let repos =
-            GitRepos::new(place.config(CloneConfig { url, deadline: SHORT, ..CloneConfig::default() }));
-        let start = Instant::now();
-        let (reason, _, fetched) = not_cached(refused(&repos, &set("o/r")).await);
-        assert!(start.elapsed() < Duration::from_secs(10), "{scheme}");
-        assert!(reason.contains("not finished within 300ms"), "{scheme}: {reason}");
-        assert!(fetched, "{scheme}");
-    }
-}
-
-#[tokio::test]
-async fn no_redirect_leads_to_another_host() {
-    let place = Place::new();
-    let there = HttpServer::serve(&place.served());
-    let elsewhere = HttpServer::redirect(&there.url_by_name());
-    let url = elsewhere.template_for("bob", "hunter2");
-    let (reason, _, fetched) = not_cached(refused(&place.repos(Some(url)), &set("o/r")).await);
-    assert!(reason.contains("cannot redirect"), "{reason}");
-    assert!(fetched);
-    assert!(there.log().is_empty(), "the other host hears nothing");
-}
-
-#[tokio::test]
 async fn two_clones_at_once_end_with_one_repository() {
     let place = Place::new();
     let http = HttpServer::serve(&place.served());
@@ -222,7 +196,7 @@ async fn hostile_content_of_a_clone_stays_content() {
     let http = HttpServer::serve(&served);
     let repos = place.repos(Some(http.template()));
     let checkout = repos.open(&set("o/r")).await.unwrap();
-    let workspace = repos.workspace(&checkout, &super::run_id()).await.unwrap();
+    let workspace = repos.workspace(&checkout, &super::run_id(), &[]).await.unwrap();
     for path in [&checkout.path, &workspace.path] {
         assert_eq!(path.join("x").read_dir().unwrap().count(), 0, "a submodule is an empty directory");
         assert!(!path.join(".git/modules").exists());
@@ -259,7 +233,7 @@ async fn a_tree_that_unfolds_without_end_is_refused() {
     let http = HttpServer::serve(&served);
     let clone = CloneConfig {
         url: Some(http.template()),
-        deadline: Duration::from_secs(120),
+        timeout: Duration::from_secs(120),
         ..CloneConfig::default()
     };
     let (reason, ..) = not_cached(refused(&GitRepos::new(place.config(clone)), &set("o/r:bomb")).await);
@@ -284,7 +258,10 @@ async fn a_tree_that_writes_into_git_is_refused() {
         let http = HttpServer::serve(&served);
         let repos = place.repos(Some(http.template()));
         let (reason, ..) = not_cached(refused(&repos, &set("o/r:evil")).await);
-        assert!(reason.contains("invalid path"), "{name}: {reason}");
+        assert!(
+            reason.contains("invalid path") || reason.contains("a name of git's own"),
+            "{name}: {reason}"
+        );
         assert!(!place.in_set("o/r/evil").exists(), "{name}");
     }
 }

@@ -2,12 +2,20 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
+mod canned;
 mod cloning;
+mod keeping;
+mod logins;
+mod measure;
+mod mirrors;
 mod opening;
 mod subscriptions;
+mod transports;
 mod workspaces;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use tako_engine::port::{Checkout, Origin, RepoError, RepoSource};
@@ -39,7 +47,21 @@ impl Place {
     }
 
     fn config(&self, clone: CloneConfig) -> ReposConfig {
-        ReposConfig { cache: self.path("cache"), home: self.path("home"), clone }
+        ReposConfig::new(self.path("cache"), self.path("home"), clone)
+    }
+
+    /// Writes a program of the test's own.
+    fn program(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// Files below `path` that hold `text`.
+    fn holding(&self, path: &str, text: &str) -> String {
+        let found = Command::new("grep").args(["-rlF", text]).arg(self.path(path)).output().unwrap();
+        String::from_utf8(found.stdout).unwrap()
     }
 
     /// A directory of the set, as yet empty.
@@ -74,6 +96,10 @@ fn local(path: &Path) -> Origin {
 
 fn set(repo: &str) -> Origin {
     Origin::Set(repo.parse().unwrap())
+}
+
+fn commit_of(repo: &str, commit: &str) -> Origin {
+    Origin::Commit { repo: repo.parse().unwrap(), commit: commit.to_owned() }
 }
 
 fn run_id() -> RunId {

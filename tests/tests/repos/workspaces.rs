@@ -13,7 +13,7 @@ use super::{MANIFEST, Place, local, run_id, set};
 
 async fn workspace_of(repos: &GitRepos, origin: &Origin) -> Workspace {
     let checkout = repos.open(origin).await.unwrap();
-    repos.workspace(&checkout, &run_id()).await.unwrap()
+    repos.workspace(&checkout, &run_id(), &[]).await.unwrap()
 }
 
 /// Every file below `root` with mode and content, links with their target.
@@ -249,7 +249,7 @@ async fn the_commit_of_the_checkout_counts_when_the_source_moves_on() {
     let checkout = repos.open(&set("o/r")).await.unwrap();
     repo.write("later", "x").commit("second");
     repo.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
-    let workspace = repos.workspace(&checkout, &run_id()).await.unwrap();
+    let workspace = repos.workspace(&checkout, &run_id(), &[]).await.unwrap();
     assert_eq!(run(&workspace.path, &["rev-parse", "HEAD"]), checkout.commit);
     assert!(!workspace.path.join("later").exists());
 }
@@ -288,4 +288,131 @@ async fn results_are_copied_back_and_workspaces_discarded() {
     }
     assert_eq!(place.path("home/workspaces").read_dir().unwrap().count(), 0);
     assert_eq!(repo.git(&["status", "--porcelain"]), "?? dist/");
+}
+
+#[tokio::test]
+async fn a_sparse_workspace_holds_what_is_wanted_and_git_is_content() {
+    let place = Place::new();
+    let upstream = TestRepo::new();
+    upstream
+        .write("tako.yml", MANIFEST)
+        .write("docs/a.md", "a")
+        .write("docs/img/b.png", "b")
+        .write("src/lib.rs", "x")
+        .write("src/deep/mod.rs", "y")
+        .link("src/link", "lib.rs");
+    let commit = upstream.commit("first");
+    upstream.bare_clone(&place.path("served/o/r.git"));
+    let url = format!("file://{}/{{owner}}/{{repo}}.git", place.path("served").display());
+    let repos = place.repos(Some(url));
+    let patterns = ["/src/", "*.md", "!/src/deep/"].map(str::to_owned);
+    for (name, origin) in
+        [("pinned", super::commit_of("o/r:main", &commit)), ("local", local(upstream.path()))]
+    {
+        let checkout = repos.open(&origin).await.unwrap();
+        let workspace = repos.workspace(&checkout, &run_id(), &patterns).await.unwrap();
+        let files: Vec<String> = tree(&workspace.path).into_keys().collect();
+        assert_eq!(files, ["docs/a.md", "src/lib.rs", "src/link"], "{name}");
+        let git = |arguments: &[&str]| run(&workspace.path, arguments);
+        assert_eq!(git(&["status", "--porcelain"]), "", "{name}");
+        assert!(git(&["ls-files", "-v"]).contains("S tako.yml"), "{name}");
+        fs::write(workspace.path.join("src/lib.rs"), "changed").unwrap();
+        git(&["commit", "--quiet", "--all", "--message", "changed"]);
+        assert_eq!(
+            git(&["show", "--format=", "--name-status"]),
+            "M\tsrc/lib.rs",
+            "{name}: nothing is deleted"
+        );
+        git(&["checkout", "--quiet", "-b", "other"]);
+        git(&["reset", "--quiet", "--hard", &commit]);
+        assert!(!workspace.path.join("tako.yml").exists(), "{name}: git leaves it at that");
+        git(&["sparse-checkout", "disable"]);
+        assert_eq!(tree(&workspace.path), tree(upstream.path()), "{name}: the rest is a command away");
+    }
+    let checkout = repos.open(&local(upstream.path())).await.unwrap();
+    let error = repos.workspace(&checkout, &run_id(), &["[z-a]".to_owned()]).await.unwrap_err();
+    assert!(
+        matches!(&error, RepoError::Git { source, .. } if source.to_string().contains("`[z-a]`")),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn workspaces_are_kept_until_they_are_discarded() {
+    let place = Place::new();
+    place.in_set_with("o/r/main", MANIFEST);
+    let repos = place.repos(None);
+    let workspace = workspace_of(&repos, &set("o/r")).await;
+    assert!(repos.keeps(&workspace).await.unwrap());
+    fs::create_dir_all(place.path("outside")).unwrap();
+    std::os::unix::fs::symlink(place.path("outside"), place.path("home/workspaces/link")).unwrap();
+    for path in [
+        "outside",
+        "home",
+        "home/workspaces",
+        "home/workspaces/../../outside",
+        "home/workspaces/link",
+        "nothing",
+    ] {
+        let other = Workspace { path: place.path(path), ..workspace.clone() };
+        assert!(!repos.keeps(&other).await.unwrap(), "{path}");
+    }
+    repos.discard(&run_id()).await.unwrap();
+    assert!(!repos.keeps(&workspace).await.unwrap());
+}
+
+/// Makes a commit of a tree that git itself would not make; `entries` in the form of `git mktree`.
+fn odd_commit(place: &Place, repo: &TestRepo, entries: &str) -> String {
+    let path = place.path("entries");
+    fs::write(&path, entries).unwrap();
+    let mut command = tako_tests::git::command(repo.path());
+    let output = command.args(["mktree", "--missing"]).stdin(fs::File::open(path).unwrap()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let root = String::from_utf8(output.stdout).unwrap();
+    repo.git(&["commit-tree", root.trim(), "-m", "odd"])
+}
+
+#[tokio::test]
+async fn trees_that_lead_astray_make_no_workspace() {
+    let place = Place::new();
+    let outside = place.path("outside");
+    fs::create_dir(&outside).unwrap();
+    let repo = TestRepo::at(&place.path("repo"));
+    repo.write("tako.yml", MANIFEST).write("inner/evil", "#!/bin/sh\n");
+    repo.link("link", &outside).commit("first");
+    let id = |name: &str| repo.git(&["rev-parse", &format!("HEAD:{name}")]);
+    let (manifest, link, inner) = (id("tako.yml"), id("link"), id("inner"));
+    let good = format!("100644 blob {manifest}\ttako.yml\n");
+    let cases = [
+        (
+            "a link and a directory of one name",
+            format!("120000 blob {link}\ta\n040000 tree {inner}\ta\n{good}"),
+        ),
+        (
+            "a file and a directory of one name",
+            format!("100644 blob {manifest}\ta\n040000 tree {inner}\ta\n{good}"),
+        ),
+        ("git's directory", format!("040000 tree {inner}\t.git\n{good}")),
+        ("git's directory in capitals", format!("040000 tree {inner}\t.GIT\n{good}")),
+        ("git's directory by its short name", format!("040000 tree {inner}\tGIT~1\n{good}")),
+        ("git's directory with a dot", format!("040000 tree {inner}\t.git.\n{good}")),
+        ("git's directory as a link", format!("120000 blob {link}\t.git\n{good}")),
+        ("a climbing name", format!("040000 tree {inner}\t..\n{good}")),
+        ("a missing file", format!("100644 blob {}\tx\n{good}", "1".repeat(40))),
+    ];
+    for (name, entries) in cases {
+        let commit = odd_commit(&place, &repo, &entries);
+        repo.git(&["update-ref", "refs/heads/main", &commit]);
+        let repos = place.repos(Some(format!("file://{}", repo.path().display())));
+        let checkout = match repos.open(&super::commit_of("o/r:main", &commit)).await {
+            Ok(checkout) => checkout,
+            // Some are refused while they are fetched.
+            Err(_) => continue,
+        };
+        let made = repos.workspace(&checkout, &run_id(), &[]).await;
+        assert!(made.is_err(), "{name}");
+        assert_eq!(outside.read_dir().unwrap().count(), 0, "{name}");
+        let hooks = place.path("home/workspaces").join(run_id().as_str()).join("r/.git/evil");
+        assert!(!hooks.exists(), "{name}");
+    }
 }

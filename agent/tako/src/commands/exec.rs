@@ -5,13 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use tako_engine::cancel::cancel;
 use tako_engine::port::{Observer, Origin};
 use tako_engine::ports::Settings;
 use tako_engine::submit::{self, Request, Submission, SubmitError};
 use tako_schemas::id::{RepoRef, RunId};
-use tako_schemas::journal::Outcome;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tako_schemas::journal::{Outcome, Trigger};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Global;
@@ -20,6 +18,7 @@ use crate::home::Home;
 use crate::janitor;
 use crate::render::display::Display;
 use crate::render::{self, Announcement, excerpt};
+use crate::signals::Signals;
 use crate::wiring;
 use crate::worker::Worker;
 
@@ -107,6 +106,9 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
         base_env: inherited_env(),
         max_concurrent_repos: args.max_concurrent_repos,
         max_depth: config.max_depth,
+        max_attempts: None,
+        labels: vec![wiring::EXEC_LABEL.to_owned()],
+        policy: wiring::policy(config.policy.clone(), "config.toml")?,
     };
     let owner = tako_runtime::this_owner(format!("exec-{}", uuid::Uuid::new_v4()))
         .map_err(|error| CliError::io("identify this process", &error))?;
@@ -120,22 +122,35 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     {
         tracing::info!(run = %root, "an interrupted run was set aside");
     }
+    if let Err(error) = machine.runtimes.sweep().await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot remove containers of dead processes"
+        );
+    }
 
-    let request = Request { origin, workflow: args.workflow, inputs, led_by: Some(owner.clone()) };
+    let request = Request {
+        origin,
+        workflow: args.workflow,
+        inputs,
+        trigger: Trigger::Exec,
+        led_by: Some(owner.clone()),
+    };
+    let desk = machine.ports.desk();
     // A repository may have to be cloned first; nobody has to wait for that.
     let submission = tokio::select! {
-        prepared = submit::prepare(&machine.ports, &settings, request) => prepared.map_err(refused)?,
+        prepared = submit::prepare(&desk, &settings, request) => prepared.map_err(refused)?,
         by = signals.next() => {
             return Err(CliError::new(Code::Cancelled, format!("cancelled by {by} before anything ran")));
         }
     };
     warn(&submission, global);
     display.announce(&Announcement::of(&submission.created)).await;
-    let root = submit::submit(&machine.ports, submission).await?;
+    let root = submit::submit(&desk, submission).await?;
 
     let worker = Worker { driver: machine.driver(settings), queue: Arc::clone(&machine.queue), owner };
     let outcome = lead(&worker, &root, &display, &mut signals).await;
-    let report = render::report::of(journal, &root, &home.logs()).await?;
+    let report = render::report::of(journal, &wiring::logs(&home), &root).await?;
     display.conclude(&report).await;
     Ok(match outcome? {
         Outcome::Success => ExitCode::SUCCESS,
@@ -167,34 +182,13 @@ async fn lead(
         }
         told_before = true;
         // The tree goes on being led while it is told to stop: its steps are what is told.
-        let (ports, root, kill) = (worker.driver.ports().clone(), root.clone(), kill.clone());
+        let (tree, root, kill) = (Arc::clone(&worker.driver.ports().tree), root.clone(), kill.clone());
         tokio::spawn(async move {
-            if let Err(error) = cancel(&ports, &root, by).await {
+            if let Err(error) = tree.cancel(&root, by).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "cannot cancel, so it is killed");
                 kill.cancel();
             }
         });
-    }
-}
-
-/// What the user sends to end it. Listened to before there is anything to end, so that nothing is left half-begun.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, CliError> {
-        let listen = |kind| signal(kind).map_err(|error| CliError::io("listen for signals", &error));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    /// Who asks, as status will say it.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "Ctrl-C",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
     }
 }
 

@@ -1,23 +1,25 @@
 //! `tako logs`
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
-use std::path::Path;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tako_schemas::id::{RepoRef, RunId, StepId};
-use tako_schemas::journal::{RunState, StepState};
+use async_trait::async_trait;
+use tako_engine::port::{LogName, Observer};
+use tako_schemas::id::{RepoId, RepoRef, RunId, StepId};
+use tako_schemas::journal::{Entry, Recorded, RunState, StepState};
 
 use super::status::{chosen, names, tree};
 use super::written;
 use crate::cli::Global;
 use crate::error::CliError;
-use crate::home::Home;
+use crate::follow;
 use crate::render::text::clean;
-use crate::wiring;
+use crate::source::Source;
 
-/// Log lines are at most this long; the runtime splits longer ones.
-const LINE_BYTES: u64 = 64 * 1024 + 1;
+/// Bytes of a log that are asked for at once.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Show what the steps of a run wrote
 #[derive(clap::Args, Debug)]
@@ -32,54 +34,66 @@ pub(crate) struct LogsArgs {
     /// Only the runs of this repository
     #[arg(long, value_name = "OWNER/REPO[:BRANCH]")]
     repo: Option<RepoRef>,
+
+    /// Go on until the run is over
+    #[arg(long, short)]
+    follow: bool,
 }
 
 pub(crate) async fn logs(
     args: &LogsArgs,
     global: &Global,
-    out: &mut dyn Write,
+    out: Box<dyn Write + Send>,
 ) -> Result<ExitCode, CliError> {
-    let home = Home::locate(global)?;
-    let journal = wiring::existing_store(&home)?;
-    let run = chosen(journal.as_ref(), args.run.as_ref()).await?;
-    let states = tree(journal.as_ref(), &run).await?;
-    let wanted = |state: &&RunState| {
-        args.repo.as_ref().is_none_or(|repo| names(repo, state))
-            // A step belongs to the run that was named, unless a repository was.
-            && (args.step.is_none() || args.repo.is_some() || state.created.run == run)
-    };
-    if !states.iter().any(|state| wanted(&state)) {
-        let repo = args.repo.as_ref().map(ToString::to_string).unwrap_or_default();
+    let source = Source::open(global)?;
+    let run = chosen(source.journal.as_ref(), args.run.as_ref()).await?;
+    let mut show = Show::new(args, run.clone(), out);
+    if args.follow {
+        let show = Arc::new(Following(Mutex::new(show)));
+        let observer = Arc::clone(&show) as Arc<dyn Observer>;
+        let gone = async {
+            while show.lock().failure.is_none() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::select! {
+            followed = follow::tree(&source, &run, &observer) => drop(followed?),
+            // Nobody reads what would be followed.
+            () = gone => {}
+        }
+        return written(show.lock().result());
+    }
+    let states = tree(source.journal.as_ref(), &run).await?;
+    if let Some(repo) = args.repo.as_ref().filter(|repo| !states.iter().any(|state| names(repo, state))) {
         return Err(CliError::usage(format!("{repo} has no run below {run}")));
     }
     let mut found = false;
-    for state in states.iter().filter(wanted) {
+    for state in &states {
+        show.names.insert(state.created.run.clone(), state.created.repo.clone());
         for (step, known) in &state.steps {
-            if args.step.as_ref().is_some_and(|wanted| wanted != step)
-                || matches!(known, StepState::Skipped { .. })
-            {
+            if !show.wants(&state.created.run, step) || matches!(known, StepState::Skipped { .. }) {
                 continue;
             }
             found = true;
             for attempt in 1..=attempts(known) {
-                let path = tako_runtime::log_path(&home.logs(), &state.created.run, step, attempt);
-                let prefix = args.step.is_none().then(|| format!("[{} {step}] ", state.created.repo.repo));
-                match copy(&path, prefix.as_deref(), out) {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return written(Err(error)),
+                let log = LogName { run: state.created.run.clone(), step: step.clone(), attempt };
+                copy(&source, &log, &mut show).await?;
+                if show.failure.is_some() {
+                    return written(show.result());
                 }
             }
         }
     }
     match &args.step {
-        Some(step) if !found => {
-            let steps: Vec<String> = states[0].steps.keys().map(|step| format!("`{step}`")).collect();
-            Err(CliError::usage(format!("step `{step}` did not run in {run}"))
-                .detail(format!("steps that did: {}", steps.join(", "))))
-        }
-        _ => Ok(ExitCode::SUCCESS),
+        Some(step) if !found => Err(not_run(step, &run, &states)),
+        _ => written(show.result()),
     }
+}
+
+fn not_run(step: &StepId, run: &RunId, states: &[RunState]) -> CliError {
+    let steps: Vec<String> = states[0].steps.keys().map(|step| format!("`{step}`")).collect();
+    CliError::usage(format!("step `{step}` did not run in {run}"))
+        .detail(format!("steps that did: {}", steps.join(", ")))
 }
 
 /// How often a step was tried, at the most.
@@ -92,17 +106,112 @@ fn attempts(step: &StepState) -> u32 {
     }
 }
 
-/// Copies a log, line by line where it needs a prefix or goes to a terminal, which must not be told what to do.
-fn copy(path: &Path, prefix: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
-    if prefix.is_none() && !io::stdout().is_terminal() {
-        return io::copy(&mut reader, out).map(drop);
+/// Shows a whole log.
+async fn copy(source: &Source, log: &LogName, show: &mut Show) -> Result<(), CliError> {
+    let mut offset = 0;
+    let mut rest = Vec::new();
+    loop {
+        let piece = source.logs.read(log, offset, PIECE_BYTES, Duration::ZERO).await?;
+        if piece.is_empty() {
+            if !rest.is_empty() {
+                show.output(&log.run, &log.step, &rest);
+            }
+            return Ok(());
+        }
+        offset += piece.len() as u64;
+        rest.extend_from_slice(&piece);
+        let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let next = rest.split_off(whole);
+        show.output(&log.run, &log.step, &rest);
+        rest = next;
+        if show.failure.is_some() {
+            return Ok(());
+        }
     }
-    let mut line = Vec::new();
-    while reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line)? > 0 {
-        let text = clean(&line);
-        writeln!(out, "{}{}", prefix.unwrap_or_default(), text.trim_end_matches('\n'))?;
-        line.clear();
+}
+
+/// Prints lines of steps, behind the step's name where there are several.
+struct Show {
+    run: RunId,
+    step: Option<StepId>,
+    repo: Option<RepoRef>,
+    names: std::collections::HashMap<RunId, RepoRef>,
+    terminal: bool,
+    out: Box<dyn Write + Send>,
+    /// Why nothing more can be printed.
+    failure: Option<std::io::Error>,
+}
+
+impl Show {
+    fn new(args: &LogsArgs, run: RunId, out: Box<dyn Write + Send>) -> Self {
+        Self {
+            run,
+            step: args.step.clone(),
+            repo: args.repo.clone(),
+            names: std::collections::HashMap::new(),
+            terminal: std::io::stdout().is_terminal(),
+            out,
+            failure: None,
+        }
     }
-    Ok(())
+
+    fn wants(&self, run: &RunId, step: &StepId) -> bool {
+        let repo = self.names.get(run);
+        let of_repo = |wanted: &RepoRef| {
+            repo.is_some_and(|repo| {
+                repo.repo == wanted.repo && (wanted.branch.is_none() || repo.branch == wanted.branch)
+            })
+        };
+        self.repo.as_ref().is_none_or(of_repo)
+            && self.step.as_ref().is_none_or(|wanted| {
+                // A step belongs to the run that was named, unless a repository was.
+                wanted == step && (self.repo.is_some() || *run == self.run)
+            })
+    }
+
+    fn output(&mut self, run: &RunId, step: &StepId, bytes: &[u8]) {
+        if self.failure.is_some() || !self.wants(run, step) {
+            return;
+        }
+        let name: Option<&RepoId> = self.names.get(run).map(|repo| &repo.repo);
+        let result = if self.step.is_some() && !self.terminal {
+            self.out.write_all(bytes)
+        } else {
+            // A terminal must not be told what to do.
+            let text = clean(bytes);
+            let prefix = match (&self.step, name) {
+                (Some(_), _) => String::new(),
+                (None, Some(name)) => format!("[{name} {step}] "),
+                (None, None) => format!("[{run} {step}] "),
+            };
+            text.lines().try_for_each(|line| writeln!(self.out, "{prefix}{line}"))
+        };
+        self.failure = result.and_then(|()| self.out.flush()).err();
+    }
+
+    fn result(&mut self) -> std::io::Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+}
+
+/// The same, while the runs go on.
+struct Following(Mutex<Show>);
+
+impl Following {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Show> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Observer for Following {
+    async fn entry(&self, run: &RunId, recorded: &Recorded) {
+        if let Entry::Created(created) = &recorded.entry {
+            self.lock().names.insert(run.clone(), created.repo.clone());
+        }
+    }
+
+    async fn output(&self, run: &RunId, step: &StepId, bytes: &[u8]) {
+        self.lock().output(run, step, bytes);
+    }
 }

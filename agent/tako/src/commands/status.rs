@@ -12,10 +12,9 @@ use time::OffsetDateTime;
 use super::written;
 use crate::cli::Global;
 use crate::error::{CliError, no_such_run};
-use crate::home::Home;
 use crate::janitor;
 use crate::render::tree::Node;
-use crate::wiring;
+use crate::source::Source;
 
 /// Show where a run and the runs below it stand
 #[derive(clap::Args, Debug)]
@@ -41,12 +40,14 @@ pub(crate) async fn status(
     global: &Global,
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let home = Home::locate(global)?;
-    let journal = wiring::existing_store(&home)?;
+    let source = Source::open(global)?;
+    let journal = &source.journal;
     let run = chosen(journal.as_ref(), args.run.as_ref()).await?;
     let states = tree(journal.as_ref(), &run).await?;
     let root = states.first().filter(|root| root.created.parent.is_none());
     let lost = match root {
+        // What leads a run of a server is not on this machine.
+        _ if !source.local => None,
         Some(root) => janitor::lost_leader(root),
         None => janitor::lost_leader(&whole_root(journal.as_ref(), &states[0]).await?),
     };

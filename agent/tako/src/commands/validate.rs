@@ -98,7 +98,7 @@ async fn source(args: &ValidateArgs, global: &Global) -> Result<SourceFile, CliE
     let home = Home::locate(global)?;
     let mut config = home.config()?;
     config.clone.offline |= args.local;
-    let repos = wiring::repos(&home, &config);
+    let repos = wiring::repos(&home, &config.clone);
     Ok(repos.open(&origin(args.repo.as_ref(), global)?).await?.manifest)
 }
 

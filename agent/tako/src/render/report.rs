@@ -2,15 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use tako_engine::driver::DriveError;
 use tako_engine::history;
-use tako_engine::port::Journal;
+use tako_engine::port::{Journal, JournalError, LogName, Logs};
 use tako_schemas::id::{RunId, StepId};
 use tako_schemas::journal::{Outcome, RunState, StepState};
 
@@ -19,7 +15,7 @@ use super::text::{between, clean, clean_line, duration};
 /// Lines of a failing step's log that are shown.
 const LAST_LINES: usize = 10;
 /// Bytes of the log's end that are looked at for them.
-const TAIL_BYTES: u64 = 16 * 1024;
+const TAIL_BYTES: usize = 16 * 1024;
 
 /// How a tree ended.
 #[derive(Debug)]
@@ -50,7 +46,7 @@ struct Failure {
 /// # Errors
 ///
 /// When a journal cannot be read.
-pub(crate) async fn of(journal: &dyn Journal, root: &RunId, logs: &Path) -> Result<Report, DriveError> {
+pub(crate) async fn of(journal: &dyn Journal, logs: &dyn Logs, root: &RunId) -> Result<Report, JournalError> {
     let mut report = Report {
         run: root.clone(),
         outcome: None,
@@ -72,13 +68,13 @@ pub(crate) async fn of(journal: &dyn Journal, root: &RunId, logs: &Path) -> Resu
             report.cause = ended.cause.clone();
             report.took = between(state.created_at, ended.at);
         }
-        report.count(&state, logs);
+        report.count(&state, logs).await;
     }
     Ok(report)
 }
 
 impl Report {
-    fn count(&mut self, state: &RunState, logs: &Path) {
+    async fn count(&mut self, state: &RunState, logs: &dyn Logs) {
         for (id, step) in &state.steps {
             match step {
                 StepState::Finished { result, .. } if result.outcome.is_success() => self.succeeded += 1,
@@ -87,17 +83,14 @@ impl Report {
                     // A step that failed for its children says nothing that theirs do not say better.
                     let for_children = state.children.values().any(|child| child.step == *id);
                     if !for_children && !result.tolerated && result.outcome != Outcome::Cancelled {
+                        let run = state.created.run.clone();
+                        let log = LogName { run: run.clone(), step: id.clone(), attempt: *attempt };
                         self.failures.push(Failure {
-                            run: state.created.run.clone(),
+                            run,
                             repository: state.created.repo.to_string(),
                             step: id.clone(),
                             cause: result.cause.clone().unwrap_or_else(|| result.outcome.to_string()),
-                            last_lines: last_lines(&tako_runtime::log_path(
-                                logs,
-                                &state.created.run,
-                                id,
-                                *attempt,
-                            )),
+                            last_lines: last_lines(logs, &log).await,
                         });
                     }
                 }
@@ -151,16 +144,12 @@ impl Report {
 }
 
 /// The last lines of a log; none where there is none.
-fn last_lines(path: &Path) -> Vec<String> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
-        Ok(bytes)
+async fn last_lines(logs: &dyn Logs, log: &LogName) -> Vec<String> {
+    let read = async || {
+        let offset = logs.length(log).await?.saturating_sub(TAIL_BYTES as u64);
+        logs.read(log, offset, TAIL_BYTES, Duration::ZERO).await
     };
-    let text = clean(&read().unwrap_or_default());
+    let text = clean(&read().await.unwrap_or_default());
     let mut last: VecDeque<&str> = VecDeque::with_capacity(LAST_LINES);
     for line in text.lines() {
         if last.len() == LAST_LINES {

@@ -97,6 +97,12 @@ impl Node {
         }
     }
 
+    /// One line for people, the run first.
+    pub(crate) fn line(&self) -> String {
+        let took = duration(std::time::Duration::from_millis(self.duration_ms));
+        format!("{}  {} {} — {} ({took})", self.run, self.repository, self.workflow, self.state)
+    }
+
     /// For people.
     pub(crate) fn text(&self, show_events: bool) -> String {
         let mut text = String::new();
@@ -183,9 +189,9 @@ fn steps(state: &RunState, interrupted: bool, now: OffsetDateTime) -> Vec<StepLi
         outputs: serde_json::Map::new(),
     };
     let line = |id: &StepId| match state.steps.get(id) {
-        Some(StepState::Running { attempt, since, process }) => StepLine {
+        Some(StepState::Running { attempt, since, spawned }) => StepLine {
             attempt: Some(*attempt),
-            cause: process.filter(|_| interrupted).and_then(still_runs),
+            cause: spawned.as_ref().filter(|_| interrupted).and_then(|spawned| still_runs(spawned.process?)),
             duration_ms: (!interrupted).then(|| millis(*since, now)),
             ..blank(id, if interrupted { "interrupted" } else { "running" })
         },
