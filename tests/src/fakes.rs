@@ -9,7 +9,7 @@ mod machine;
 mod repos;
 mod runtime;
 
-pub use machine::Machine;
+pub use machine::{Machine, settings};
 pub use repos::FakeRepos;
 pub use runtime::{FakeProcess, FakeRuntime};
 pub use tako_store::conformance::ManualClock;

@@ -17,6 +17,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tako-repos", &["tako-schemas", "tako-engine"]),
     ("tako-runtime", &["tako-schemas", "tako-engine"]),
     ("tako-steps", &["tako-schemas", "tako-engine"]),
+    ("tako-remote", &["tako-schemas", "tako-engine"]),
+    ("tako-server", &["tako-schemas", "tako-engine"]),
     (
         "tako",
         &[
@@ -27,6 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tako-repos",
             "tako-runtime",
             "tako-steps",
+            "tako-remote",
+            "tako-server",
         ],
     ),
 ];

@@ -8,7 +8,7 @@ use tako_engine::driver::{DriveError, Driver, Left};
 use tako_engine::port::JournalError;
 use tako_schemas::id::StepId;
 use tako_schemas::journal::{Outcome, Phase, StepState};
-use tako_tests::fakes::Machine;
+use tako_tests::fakes::{Machine, settings};
 use tokio_util::sync::CancellationToken;
 
 fn step(id: &str) -> StepId {
@@ -97,7 +97,7 @@ async fn after_a_crash_the_step_is_ended_and_tried_again_by_somebody_else() {
     assert!(matches!(machine.state(&run).await.phase, Phase::Interrupted { .. }));
 
     // Another driver knows nothing but the journal.
-    let driver = Driver::new(machine.driver.ports().clone(), tako_engine::ports::Settings::default());
+    let driver = Driver::new(machine.driver.ports().clone(), settings());
     let second = machine.claim("b").await.unwrap();
     assert_eq!(second.attempt, 2);
     let led = tokio::spawn(async move { driver.drive(second, &CancellationToken::new()).await });

@@ -17,8 +17,8 @@ const STEP_CPU_MILLIS: u64 = 2_000;
 const STEP_MEMORY_BYTES: u64 = 4 << 30;
 /// Processes and threads of one container: enough for parallel builds, too few for a fork bomb to matter.
 const PIDS: u32 = 512;
-/// Open files of one process in a container.
-const OPEN_FILES: u32 = 65_536;
+/// Open files of one process in a container: an engine may grant no more than its own limit, which some have at 20,000.
+const OPEN_FILES: u32 = 16_384;
 /// A step may ask for this many host directories.
 const MOST_VOLUMES: usize = 5;
 

@@ -13,7 +13,6 @@ use tako_schemas::config::CloneConfig;
 use tako_schemas::id::{BranchName, RepoId, RepoRef};
 
 use crate::config::ReposConfig;
-use crate::failure;
 use crate::fetcher::{Failed, Fetcher};
 use crate::incoming::{self, Request};
 use crate::mirror::{Mirrors, Wanted};
@@ -73,7 +72,7 @@ impl Cloner {
         let mirrors = self.mirrors.clone();
         let work = Arc::new(move |context: &_| mirrors.fetch_commit(&wanted, commit, context));
         self.fetcher.run(&url, work).await.map_err(|failed| match failed.not_there {
-            true => failure::other(format!("fetch {repo} from {}", url.shown()))(failed),
+            true => RepoError::NotThere { repo: Box::new(repo.clone()), reason: failed.reason },
             false => missing.failed("fetching", &url, failed),
         })
     }

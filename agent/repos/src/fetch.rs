@@ -50,7 +50,9 @@ impl FetchError {
     /// Whether it was stopped rather than failed.
     pub(crate) fn is_given_up(&self) -> bool {
         match self {
-            Self::GivenUp | Self::Transport(TransportError::GivenUp) => true,
+            Self::GivenUp | Self::Transport(TransportError::GivenUp) | Self::Files(FilesError::GivenUp) => {
+                true
+            }
             Self::Git(error) => error.code() == ErrorCode::User,
             _ => false,
         }

@@ -15,6 +15,7 @@ mod fetch;
 mod fetcher;
 mod files;
 mod fingerprint;
+mod housekeeping;
 mod incoming;
 mod index;
 mod lock;

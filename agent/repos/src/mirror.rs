@@ -5,6 +5,8 @@
 //! `commits/<sha>` marks a commit that is there whole, and keeps it; `heads/<branch>` is where a branch was when it was
 //! last fetched. Processes that share the cache fetch one after the other.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use tako_schemas::id::{BranchName, RepoId};
 
 use crate::fetch::{Connected, FetchError, new_repository, private_directory};
 use crate::files::{FilesError, Tree, is_missing};
+use crate::housekeeping::{sweep, tidy};
 use crate::lock::Lock;
 use crate::set::encode;
 use crate::transport::{Context, Signal};
@@ -21,9 +24,6 @@ use crate::url::{CloneUrl, without_credentials};
 
 /// How much history is fetched in search of a commit that a branch has moved on from; the last is all of it.
 const DEPTHS: [i32; 3] = [50, 500, i32::MAX];
-
-/// Loose references that a mirror may have before they are packed.
-const MAX_LOOSE: usize = 256;
 
 /// The mirrors of a cache.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ impl Mirrors {
         if !has(&git, commit)? && !keep_whole(&git, commit, context.signal())? {
             find(&git, wanted, commit, context)?;
         }
-        tidy(&git);
+        tidy(&git, context);
         Ok(self.place(&wanted.repo))
     }
 
@@ -108,7 +108,7 @@ impl Mirrors {
             drop(remote);
             keep(&git, commit, context.signal())?;
         }
-        tidy(&git);
+        tidy(&git, context);
         then(&self.place(&wanted.repo), &Head { branch, commit }).map(Some)
     }
 
@@ -117,11 +117,14 @@ impl Mirrors {
         let place = self.place(&wanted.repo);
         private_directory(&self.root.join(wanted.repo.owner()))?;
         let lock = Lock::take(&place.with_file_name(format!("{}.lock", wanted.repo.name())), signal)?;
+        sweep(&place)?;
         // Making what is there completes it, if a process was killed while it did that.
         let git = match Repository::open_bare(&place) {
             Ok(git) => git,
             Err(_) => {
                 private_directory(&place)?;
+                // Containers have it mounted and read it as another user; here nobody gets past the directory above.
+                fs::set_permissions(&place, Permissions::from_mode(0o755))?;
                 new_repository(&place, true)?
             }
         };
@@ -151,20 +154,19 @@ fn find(git: &Repository, wanted: &Wanted, commit: Oid, context: &Arc<Context>) 
         .or_else(|| heads.iter().find(at))
         .map(|head| head.name().trim_end_matches("^{}").to_owned());
     // libgit2 takes a SHA for a name first, so one that is also a name of the remote cannot be asked for.
-    let misleading = heads.iter().any(|head| head.name().rsplit('/').next() == Some(&sha));
+    let misleading = heads.iter().any(|head| head.name().rsplit('/').next() == Some(sha.as_str()));
     let branch = remote.choose(wanted.branch.as_ref());
-    if let Some(reference) = reference {
-        remote.fetch(&format!("+{reference}:refs/tako/fetched"), 1)?;
-        return keep(git, commit, context.signal());
-    }
-    if !misleading {
-        match remote.fetch(&format!("{sha}:refs/tako/fetched"), 1) {
+    let by_name = (!misleading).then_some(sha);
+    for source in [reference.map(|reference| format!("+{reference}")), by_name].into_iter().flatten() {
+        match remote.fetch(&format!("{source}:refs/tako/fetched"), 1) {
             Ok(()) if git.odb()?.exists(commit) => return keep(git, commit, context.signal()),
             Err(error @ (FetchError::GivenUp | FetchError::Transport(_))) if !refused(&error) => {
                 return Err(error);
             }
-            // The server does not give commits by their names; it was worth asking.
-            _ => {}
+            // The reference has moved on meanwhile, or the server does not give commits by their names. It was worth
+            // asking.
+            Err(error) => tracing::debug!(%error, source, "not to be had this way"),
+            Ok(()) => {}
         }
     }
     drop(remote);
@@ -243,14 +245,4 @@ fn keep(git: &Repository, commit: Oid, signal: &Signal) -> Result<(), FetchError
     Tree::of(&git, commit, Some(signal))?;
     git.reference(&mark(commit), commit, true, "tako: fetched")?;
     Ok(())
-}
-
-/// Packs references when there are many. That it fails costs time, nothing else.
-fn tidy(git: &Repository) {
-    let loose = git.path().join("refs/tako/commits");
-    if loose.read_dir().is_ok_and(|entries| entries.count() > MAX_LOOSE)
-        && let Err(error) = git.refdb_compress()
-    {
-        tracing::debug!(reason = error.message(), mirror = %git.path().display(), "references are not packed");
-    }
 }

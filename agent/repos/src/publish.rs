@@ -11,6 +11,7 @@ use git2::{ConfigLevel, Oid, Repository};
 use tako_schemas::id::{BranchName, RepoId};
 
 use crate::fetch::{FetchError, new_repository};
+use crate::housekeeping::sweep;
 use crate::incoming::{prepare, publish, record_default};
 use crate::mirror::Head;
 use crate::set::RepositorySet;
@@ -34,7 +35,10 @@ pub(crate) fn head(
 ) -> Result<(), FetchError> {
     match set.locate(repo, &head.branch)? {
         Some(place) => match ours(&place) {
-            Some(git) => point(&git, mirror, head)?,
+            Some(git) => {
+                sweep(git.path())?;
+                point(&git, mirror, head)?;
+            }
             None => tracing::debug!(%repo, branch = %head.branch, "it is a user's, and left as it lies"),
         },
         None => {

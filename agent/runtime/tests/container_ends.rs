@@ -194,6 +194,9 @@ async fn only_our_containers_are_reaped() {
     assert!(!other.runtime.reap(&left).await.unwrap());
     assert_eq!(other.runtime.sweep().await.unwrap(), 0);
     assert_eq!(place.runtime.sweep().await.unwrap(), 0, "its process lives");
+    place.leave_behind().await;
+    assert_eq!(other.runtime.sweep().await.unwrap(), 0, "somebody else's");
+    assert_eq!(place.runtime.sweep().await.unwrap(), 1);
     assert_eq!(place.containers().await, std::slice::from_ref(&id));
     assert!(place.runtime.reap(&left).await.unwrap());
     assert!(!place.runtime.reap(&left).await.unwrap());

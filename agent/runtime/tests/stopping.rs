@@ -262,6 +262,10 @@ async fn members_without_their_leader() {
         let member =
             std::fs::read_to_string(place.workspace().join("member")).unwrap().trim().parse().unwrap();
         assert!(lives(member), "{name}");
+        // Until it is the other program it still has the shell's environment.
+        while !std::fs::read(format!("/proc/{member}/comm")).unwrap().starts_with(b"sleep") {
+            std::thread::yield_now();
+        }
         let process = Process { start_ticks: orphan.process.start_ticks + later, ..orphan.process };
         assert_eq!(place.runtime.reap(&left(process)).await.unwrap(), want, "{name}");
         assert_eq!(lives(member), !want, "{name}");

@@ -68,8 +68,15 @@ struct Follower {
     source: Source,
     observer: Arc<dyn Observer>,
     run: RunId,
-    /// Logs that are read, by step, with the way to say that nothing more comes.
-    logs: HashMap<StepId, (watch::Sender<bool>, JoinHandle<Result<(), JournalError>>)>,
+    /// Logs that are read, by step.
+    logs: HashMap<StepId, Tail>,
+}
+
+/// A log that is read.
+struct Tail {
+    /// Says that nothing more comes.
+    end: watch::Sender<bool>,
+    task: JoinHandle<Result<(), JournalError>>,
 }
 
 impl Follower {
@@ -111,13 +118,13 @@ impl Follower {
         let (end, ended) = watch::channel(false);
         let log = LogName { run: self.run.clone(), step: step.clone(), attempt };
         let tail = tail(self.source.clone(), Arc::clone(&self.observer), log, ended);
-        self.logs.insert(step.clone(), (end, tokio::spawn(tail)));
+        self.logs.insert(step.clone(), Tail { end, task: tokio::spawn(tail) });
     }
 
     async fn ended(&mut self, step: &StepId) -> Result<(), JournalError> {
-        let Some((end, tail)) = self.logs.remove(step) else { return Ok(()) };
+        let Some(Tail { end, task }) = self.logs.remove(step) else { return Ok(()) };
         end.send_replace(true);
-        tail.await.unwrap_or_else(|lost| Err(crashed(&lost)))
+        task.await.unwrap_or_else(|lost| Err(crashed(&lost)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use crate::error::CliError;
@@ -16,7 +16,9 @@ pub(crate) fn read(path: &Path) -> Result<String, CliError> {
     let shown = path.display();
     let failed = |error: std::io::Error| CliError::io(format!("read {shown}"), &error);
     let meta = fs::metadata(path).map_err(failed)?;
-    if meta.permissions().mode() & 0o077 != 0 {
+    // systemd hands credentials over as root's, readable by root's group, with an ACL for the one user they are for.
+    let of_root = meta.uid() == 0 && meta.gid() == 0;
+    if meta.permissions().mode() & if of_root { 0o037 } else { 0o077 } != 0 {
         return Err(
             CliError::usage(format!("{shown} can be read by others")).hint(format!("chmod 600 {shown}"))
         );

@@ -1,6 +1,7 @@
 //! `[clone]`: where repositories come from, and what opens them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::seconds;
 
 /// `[clone]`: URLs never come from a repository, an event or a webhook.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CloneConfig {
     /// URL of every repository, with `{owner}` and `{repo}` in it: `https://git.example.org/{owner}/{repo}.git`,
@@ -38,6 +39,19 @@ impl Default for CloneConfig {
             ca_file: None,
             credentials: Vec::new(),
         }
+    }
+}
+
+/// URLs may hold credentials, so they are not shown.
+impl fmt::Debug for CloneConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { offline, timeout, ca_file, credentials, .. } = self;
+        f.debug_struct("CloneConfig")
+            .field("offline", offline)
+            .field("timeout", timeout)
+            .field("ca_file", ca_file)
+            .field("credentials", credentials)
+            .finish_non_exhaustive()
     }
 }
 

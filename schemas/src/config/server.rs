@@ -1,6 +1,6 @@
 //! `server.toml`: a server.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 

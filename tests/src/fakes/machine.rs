@@ -62,8 +62,13 @@ impl Observer for Nobody {
     async fn output(&self, _: &RunId, _: &StepId, _: &[u8]) {}
 }
 
-/// Whatever `tako exec` allows.
-fn settings() -> Settings {
+/// What its driver is set to: whatever `tako exec` allows, and three attempts.
+///
+/// # Panics
+///
+/// Never: the policy has no patterns of its own.
+#[must_use]
+pub fn settings() -> Settings {
     let policy = Policy::new(PolicyConfig::of_exec()).expect("a policy without patterns of its own");
     Settings { policy, max_attempts: Some(3), ..Settings::default() }
 }

@@ -75,7 +75,7 @@ impl Canned {
 
     /// Waits until a client has closed its connection.
     pub(crate) fn wait_closed(&self) {
-        self.closed.recv_timeout(Duration::from_secs(30)).expect("the client closes its connection");
+        self.closed.recv_timeout(Duration::from_secs(30)).unwrap();
     }
 }
 

@@ -6,7 +6,6 @@ mod canned;
 mod cloning;
 mod keeping;
 mod logins;
-mod measure;
 mod mirrors;
 mod opening;
 mod subscriptions;

@@ -235,13 +235,24 @@ async fn a_fetch_that_was_killed_is_completed_by_the_next() {
     let mirror = repos.open(&origin).await.unwrap().path;
     let mark = mirror.join("refs/tako/commits").join(&upstream.commits[2]);
     type Damage<'a> = (&'static str, Box<dyn Fn() + 'a>);
-    let cases: [Damage<'_>; 3] = [
+    let cases: [Damage<'_>; 4] = [
         ("before its mark", Box::new(|| fs::remove_file(&mark).unwrap())),
         (
             "before the note of where history ends",
             Box::new(|| {
                 fs::remove_dir_all(mirror.join("refs/tako")).unwrap();
                 fs::remove_file(mirror.join("shallow")).unwrap();
+            }),
+        ),
+        (
+            "while it wrote",
+            Box::new(|| {
+                fs::remove_file(&mark).unwrap();
+                for left in ["config.lock", "shallow.lock", "packed-refs.lock", "objects/pack/pack_git2_x"] {
+                    fs::write(mirror.join(left), "").unwrap();
+                }
+                fs::write(mark.with_extension("lock"), "").unwrap();
+                fs::write(mirror.join("refs/tako/fetched.lock"), "").unwrap();
             }),
         ),
         (
@@ -296,4 +307,22 @@ async fn nothing_done_in_a_workspace_reaches_the_mirror() {
     assert_eq!(run(&checkout.path, &["count-objects", "-v"]), before);
     let config = fs::read_to_string(checkout.path.join("config")).unwrap();
     assert!(config.contains("[remote \"origin\"]") && !config.contains("fetch"), "{config}");
+}
+
+#[tokio::test]
+async fn many_fetches_do_not_make_many_packs() {
+    let place = Place::new();
+    let upstream = Upstream::new(&place, 52);
+    let repos = place.repos(Some(upstream.file()));
+    let mut mirror = std::path::PathBuf::new();
+    for commit in &upstream.commits {
+        mirror = repos.open(&commit_of("o/r:main", commit)).await.unwrap().path;
+    }
+    let packs = mirror.join("objects/pack").read_dir().unwrap();
+    let packs = packs.filter(|entry| entry.as_ref().unwrap().path().extension().unwrap() == "pack").count();
+    assert!(packs < 10, "{packs} packs");
+    for commit in &upstream.commits {
+        let checkout = repos.open(&commit_of("o/r:main", commit)).await.unwrap();
+        repos.workspace(&checkout, &run_id(), &[]).await.unwrap();
+    }
 }

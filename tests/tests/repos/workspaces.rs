@@ -387,30 +387,40 @@ async fn trees_that_lead_astray_make_no_workspace() {
         (
             "a link and a directory of one name",
             format!("120000 blob {link}\ta\n040000 tree {inner}\ta\n{good}"),
+            "write a",
         ),
         (
             "a file and a directory of one name",
             format!("100644 blob {manifest}\ta\n040000 tree {inner}\ta\n{good}"),
+            "write a",
         ),
-        ("git's directory", format!("040000 tree {inner}\t.git\n{good}")),
-        ("git's directory in capitals", format!("040000 tree {inner}\t.GIT\n{good}")),
-        ("git's directory by its short name", format!("040000 tree {inner}\tGIT~1\n{good}")),
-        ("git's directory with a dot", format!("040000 tree {inner}\t.git.\n{good}")),
-        ("git's directory as a link", format!("120000 blob {link}\t.git\n{good}")),
-        ("a climbing name", format!("040000 tree {inner}\t..\n{good}")),
-        ("a missing file", format!("100644 blob {}\tx\n{good}", "1".repeat(40))),
+        ("git's directory", format!("040000 tree {inner}\t.git\n{good}"), "invalid path"),
+        ("git's directory in capitals", format!("040000 tree {inner}\t.GIT\n{good}"), "invalid path"),
+        ("git's directory by its short name", format!("040000 tree {inner}\tGIT~1\n{good}"), "invalid path"),
+        ("git's directory with a dot", format!("040000 tree {inner}\t.git.\n{good}"), "invalid path"),
+        ("git's directory as a link", format!("120000 blob {link}\t.git\n{good}"), "invalid path"),
+        ("a climbing name", format!("040000 tree {inner}\t..\n{good}"), "invalid path"),
+        (
+            "a missing file",
+            format!("100644 blob {}\tx\n{good}", "1".repeat(40)),
+            "possible repository corruption",
+        ),
     ];
-    for (name, entries) in cases {
+    for (name, entries, want) in cases {
         let commit = odd_commit(&place, &repo, &entries);
         repo.git(&["update-ref", "refs/heads/main", &commit]);
         let repos = place.repos(Some(format!("file://{}", repo.path().display())));
-        let checkout = match repos.open(&super::commit_of("o/r:main", &commit)).await {
-            Ok(checkout) => checkout,
-            // Some are refused while they are fetched.
-            Err(_) => continue,
+        let error = match repos.open(&super::commit_of("o/r:main", &commit)).await {
+            Ok(checkout) => {
+                repos.workspace(&checkout, &run_id(), &[]).await.map(|made| made.path).unwrap_err()
+            }
+            Err(error) => error,
         };
-        let made = repos.workspace(&checkout, &run_id(), &[]).await;
-        assert!(made.is_err(), "{name}");
+        let said = match &error {
+            RepoError::Git { source, .. } => source.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert!(said.contains(want), "{name}: {said}");
         assert_eq!(outside.read_dir().unwrap().count(), 0, "{name}");
         let hooks = place.path("home/workspaces").join(run_id().as_str()).join("r/.git/evil");
         assert!(!hooks.exists(), "{name}");

@@ -157,6 +157,14 @@ pub enum RepoError {
         /// Whether a fetch was tried (and failed), rather than forbidden or not configured.
         fetched: bool,
     },
+    /// The remote has the repository, but not what was asked for: a commit that was pushed away, a branch that is gone.
+    #[error("{reason}")]
+    NotThere {
+        /// The repository.
+        repo: Box<RepoRef>,
+        /// What is not there, with the repository's name.
+        reason: String,
+    },
     /// There is no repository at the path.
     #[error("{path} is not a usable git repository: {reason}")]
     NotARepository {
@@ -205,6 +213,7 @@ impl RepoError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotCached { hint, .. } => Some(hint.clone()),
+            Self::NotThere { .. } => Some("push it again, or start a run of what is there now".into()),
             Self::NotARepository { .. } => {
                 Some("make it a git repository with at least one commit, or name another --root".into())
             }

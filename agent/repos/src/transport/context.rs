@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,6 +90,17 @@ impl Context {
     /// When to stop.
     pub(crate) fn signal(&self) -> &Signal {
         &self.signal
+    }
+
+    /// The git program.
+    pub(crate) fn git(&self) -> &Path {
+        &self.programs.git
+    }
+
+    /// Whether `command`, a git that needs nothing of our environment, ends well within `patience`. It is killed if
+    /// it does not.
+    pub(crate) fn finishes(&self, command: Command, patience: Duration) -> bool {
+        super::process::finishes(self, command, patience)
     }
 
     /// Does `work` with this as the context of every transport that libgit2 opens meanwhile on this thread.

@@ -5,12 +5,11 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use url::Url;
 
+use super::process::kill_group;
 use super::{Context, TransportError};
 use crate::credentials::{Login, origin_of};
 
@@ -87,11 +86,7 @@ fn ask(context: &Context, verb: &str, question: &str) -> Result<String, Failure>
         .spawn()
         .map_err(|source| Failure::Transport(TransportError::Start { program: program.clone(), source }))?;
     let answered = context.wait(async { tokio::time::timeout(PATIENCE, talk(&mut child, question)).await });
-    if !matches!(answered, Ok(Ok(_)))
-        && let Some(id) = child.id().and_then(|id| i32::try_from(id).ok())
-    {
-        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
-    }
+    kill_group(&child);
     match answered.map_err(Failure::Transport)? {
         Ok(Ok((true, answer))) => Ok(answer),
         Ok(Ok((false, _))) => Err(Failure::Helper("no helper knows any".into())),

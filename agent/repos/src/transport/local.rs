@@ -28,20 +28,8 @@ fn command(program: &Path, directory: &Path) -> Command {
         .args(["-c", "uploadpack.allowAnySHA1InWant=true", "-c", &trusted])
         .args(["upload-pack", "--strict", "--"])
         .arg(directory)
-        .current_dir("/")
-        .env_clear();
-    if let Some(path) = std::env::var_os("PATH") {
-        command.env("PATH", path);
-    }
-    command.envs([
-        ("GIT_CONFIG_NOSYSTEM", "1"),
-        ("GIT_CONFIG_GLOBAL", "/dev/null"),
-        // A partial clone would fetch what it lacks, by commands that its configuration names.
-        ("GIT_NO_LAZY_FETCH", "1"),
-        ("GIT_TERMINAL_PROMPT", "0"),
-        ("HOME", "/nonexistent"),
-        ("LC_ALL", "C"),
-    ]);
+        .current_dir("/");
+    process::isolate(&mut command);
     command
 }
 

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::channel::Channel;
 use super::context::sanitized;
@@ -30,6 +31,52 @@ struct Process {
     stdin: ChildStdin,
     stdout: ChildStdout,
     stderr: Arc<Mutex<Vec<u8>>>,
+    listening: JoinHandle<()>,
+}
+
+/// Has git see neither the user's nor the machine's configuration, nor anything of our environment.
+pub(super) fn isolate(command: &mut std::process::Command) {
+    command.env_clear();
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command.envs([
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        // A partial clone would fetch what it lacks, by commands that its configuration names.
+        ("GIT_NO_LAZY_FETCH", "1"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("HOME", "/nonexistent"),
+        ("LC_ALL", "C"),
+    ]);
+}
+
+/// Whether `command`, a git that needs nothing of our environment, ends well within `patience`.
+pub(super) fn finishes(context: &Context, mut command: std::process::Command, patience: Duration) -> bool {
+    let Ok(handle) = context.io.handle() else { return false };
+    let _entered = handle.enter();
+    isolate(&mut command);
+    let null = Stdio::null;
+    let started = Command::from(command)
+        .stdin(null())
+        .stdout(null())
+        .stderr(null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn();
+    let Ok(mut child) = started else { return false };
+    let ended = context.wait(async { tokio::time::timeout(patience, child.wait()).await });
+    let well = matches!(ended, Ok(Ok(Ok(status))) if status.success());
+    kill_group(&child);
+    well
+}
+
+/// Kills the process group of `child`, unless it has ended.
+pub(super) fn kill_group(child: &Child) {
+    // While it has an id it is not reaped, so the id is nobody else's.
+    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
+        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+    }
 }
 
 /// Starts `command`, called `name` in messages.
@@ -56,8 +103,16 @@ pub(super) fn start(
         return Err(failed(std::io::ErrorKind::BrokenPipe.into()));
     };
     let stderr = Arc::default();
-    handle.spawn(keep_end(errors, Arc::clone(&stderr)));
-    Ok(Box::new(Process { name, handle: handle.clone(), child: Some(child), stdin, stdout, stderr }))
+    let listening = handle.spawn(keep_end(errors, Arc::clone(&stderr)));
+    Ok(Box::new(Process {
+        name,
+        handle: handle.clone(),
+        child: Some(child),
+        stdin,
+        stdout,
+        stderr,
+        listening,
+    }))
 }
 
 /// Reads all of `errors`, so that the program never waits for us, and keeps its end.
@@ -79,10 +134,15 @@ impl Process {
         else {
             return Ok(());
         };
-        match status.success() {
-            true => Ok(()),
-            false => Err(self.failure(status)),
+        if status.success() {
+            return Ok(());
         }
+        // What it said last may still be on its way. Whatever it left in the background may keep the pipe open.
+        if !self.listening.is_finished() {
+            let listening = &mut self.listening;
+            let _ = context.wait(async { tokio::time::timeout(LAST_WORDS, listening).await })?;
+        }
+        Err(self.failure(status))
     }
 
     fn failure(&self, status: ExitStatus) -> TransportError {
@@ -115,10 +175,7 @@ impl Channel for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        // While it has an id it is not reaped, so the id is nobody else's.
-        if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
-            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
-        }
+        kill_group(&child);
         self.handle.spawn(async move { child.wait().await });
     }
 }

@@ -228,33 +228,37 @@ pub(crate) async fn errand(
     patience: Duration,
 ) -> Result<Result<(), String>, RuntimeError> {
     let doomed = create(engine, body, image).await?;
-    let options = AttachContainerOptionsBuilder::new().stdout(true).stderr(true).stream(true).build();
-    let attached = engine.docker().attach_container(&doomed.id, Some(options)).await;
-    let mut attached = attached.map_err(|error| failed("attach to the container", &error))?;
-    begin(&doomed, image).await?;
-    let mut said = Vec::new();
-    let work = async {
-        while let Some(Ok(piece)) = attached.output.next().await {
-            let room = COMPLAINT.saturating_sub(said.len());
-            said.extend(piece.as_ref().iter().take(room));
-        }
-        // The engine answers when it has ended.
-        let mut ends = engine.docker().wait_container(&doomed.id, None);
-        ends.next().await
-    };
-    let end = timeout(patience, work).await;
-    let said = || String::from_utf8_lossy(&said).trim().to_owned();
-    let verdict = match end {
-        Ok(Some(Ok(_))) => Ok(()),
-        Ok(Some(Err(Error::DockerContainerWaitError { code, .. }))) => {
-            Err(format!("exit code {code}: {}", said()))
-        }
-        Ok(Some(Err(error))) => return Err(failed("wait for the container", &error)),
-        Ok(None) => Err("the engine does not say how it ended".to_owned()),
-        Err(_) => Err(format!("it is not done after {} s", patience.as_secs())),
+    let verdict = match timeout(patience, verdict(&doomed, image)).await {
+        Ok(verdict) => verdict,
+        Err(_) => Ok(Err(format!("it is not done after {} s", patience.as_secs()))),
     };
     doomed.remove().await?;
-    Ok(verdict)
+    verdict
+}
+
+/// Runs a container to its end. What it wrote, if it failed.
+async fn verdict(doomed: &Doomed, image: &str) -> Result<Result<(), String>, RuntimeError> {
+    let docker = doomed.engine.docker();
+    let options = AttachContainerOptionsBuilder::new().stdout(true).stderr(true).stream(true).build();
+    let attached = docker.attach_container(&doomed.id, Some(options)).await;
+    let mut attached = attached.map_err(|error| failed("attach to the container", &error))?;
+    begin(doomed, image).await?;
+    let mut said = Vec::new();
+    while let Some(Ok(piece)) = attached.output.next().await {
+        let room = COMPLAINT.saturating_sub(said.len());
+        said.extend(piece.as_ref().iter().take(room));
+    }
+    // The engine answers when it has ended.
+    let end = docker.wait_container(&doomed.id, None).next().await;
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    match end {
+        Some(Ok(_)) => Ok(Ok(())),
+        Some(Err(Error::DockerContainerWaitError { code, .. })) => {
+            Ok(Err(format!("exit code {code}: {said}")))
+        }
+        Some(Err(error)) => Err(failed("wait for the container", &error)),
+        None => Ok(Err("the engine does not say how it ended".to_owned())),
+    }
 }
 
 /// Starts a container and waits until it says that it is ready.

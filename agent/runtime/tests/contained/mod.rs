@@ -177,6 +177,19 @@ impl Contained {
         listed.into_iter().filter_map(|container| container.id).collect()
     }
 
+    /// Makes a container as a Tako that is dead by now would have left it.
+    pub(crate) async fn leave_behind(&self) {
+        let owner = self.path("").to_str().unwrap().trim_end_matches('/').to_owned();
+        let labels = [("dev.tako.owner", owner), ("dev.tako.process", format!("{}:1", u32::MAX))];
+        let body = bollard::models::ContainerCreateBody {
+            image: Some(image()),
+            entrypoint: Some(["/bin/sh".to_owned()].to_vec()),
+            labels: Some(labels.map(|(name, value)| (name.to_owned(), value)).into()),
+            ..Default::default()
+        };
+        self.docker().create_container(None, body).await.unwrap();
+    }
+
     pub(crate) async fn has_image(&self, image: &str) -> bool {
         self.docker().inspect_image(image).await.is_ok()
     }
