@@ -166,6 +166,7 @@ pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> 
         let hint = "name an `image`, so that steps run in a container, or leave `isolation` out";
         refuse(workflow.span, &format!("`isolation: {mode}`"), hint);
     }
+    let contained = manifest.defaults.isolation.as_deref() == Some("container");
     if let Some(secret) = workflow.secrets.first() {
         refuse(secret.span(), "`secrets`", "remove the list; nothing is handed to steps without it");
     }
@@ -174,6 +175,10 @@ pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> 
         collect(list, &mut steps);
     }
     for step in &steps {
+        if contained && step.container.image.is_none() && matches!(step.action, Action::Run(_)) {
+            let what = format!("`isolation: container` without an image (step `{}`)", step.id);
+            refuse(step.span, &what, "name an `image` here, for the workflow, or under `defaults`");
+        }
         if step.long_running {
             refuse(step.span, "`long_running`", "start the service within the step that needs it");
         }

@@ -20,7 +20,6 @@ fn wrong_use_says_what_where_and_what_to_do() {
     );
     home.add("o/uses", "version: 1\nworkflows:\n  go:\n    steps:\n      - uses: tako/fan-uot@v1\n");
     home.add("o/param", "version: 1\nworkflows:\n  go:\n    steps:\n      - uses: tako/fan-out@v1\n        with: {event_typ: built}\n");
-    home.add("o/image", "version: 1\nworkflows:\n  go:\n    steps:\n      - {run: echo, image: alpine}\n");
     let level = "--inputs.level=1";
     let cases: &[(&str, &[&str], &[&str])] = &[
         ("bad YAML", &["exec", "go", "--repo=o/syntax"], &["tako.yml:"]),
@@ -33,7 +32,6 @@ fn wrong_use_says_what_where_and_what_to_do() {
             &["tako.yml:5:", "did you mean `tako/fan-out@v1`?"],
         ),
         ("an unknown parameter", &["exec", "go", "--repo=o/param"], &["tako.yml:6:", "event_type"]),
-        ("an image", &["exec", "go", "--repo=o/image"], &["tako.yml:5:", "image"]),
         (
             "an unknown workflow",
             &["exec", "biuld", "--repo=o/a", level],
