@@ -27,7 +27,6 @@ pub struct Config {
     /// How many runs deep a tree may be below its root.
     pub max_depth: u32,
     /// What steps in containers may have.
-    #[serde(default = "PolicyConfig::of_exec")]
     pub policy: PolicyConfig,
     /// The container engine's socket, `unix:///run/docker.sock`; absent: `DOCKER_HOST`, else the usual places.
     pub engine: Option<String>,
@@ -39,7 +38,7 @@ impl Default for Config {
             clone: CloneConfig::default(),
             cancel_grace: Duration::from_secs(10),
             max_depth: 10,
-            policy: PolicyConfig::of_exec(),
+            policy: PolicyConfig::default(),
             engine: None,
         }
     }

@@ -16,6 +16,7 @@ mod settle;
 mod step;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tako_schemas::id::RunId;
@@ -75,6 +76,10 @@ impl Driver {
             let left = self.lead(&mut session, kill).await;
             if !matches!(left, Ok(Left::Finished(_))) {
                 self.leave(&session).await;
+                // Whoever leads it on may be another agent; `exec` comes back to it for certain.
+                if session.lease.owner.agent.is_some() {
+                    self.forget(session.run());
+                }
             }
             left
         }
@@ -96,6 +101,15 @@ impl Driver {
                     session.catch_up().await?;
                 }
                 Err(prepare::Trouble::Drive(error)) => return Err(error),
+                // Children must not outlive the run above them.
+                Err(prepare::Trouble::Fault(Fault { cause, .. }))
+                    if session.state.open_children().next().is_some() =>
+                {
+                    self.cancel_children(&session.state, &cause).await?;
+                    if give_up_lease(session, Settle::Park { until: None }).await? {
+                        return Ok(Left::Parked);
+                    }
+                }
                 Err(prepare::Trouble::Fault(Fault { outcome, cause })) => {
                     return self.over(session, None, outcome, Some(cause)).await;
                 }
@@ -166,14 +180,26 @@ impl Driver {
         Some(Fault::error(format!("given up after {} attempts ({})", lost.len(), history.join("; "))))
     }
 
+    /// Clears up after a run whose [`Driver::drive`] was dropped: its processes are dead, and nothing more is written.
+    pub async fn abandon(&self, run: &RunId) {
+        if let Some(prepared) = self.remembered(run) {
+            self.end_of_steps(run, &prepared.workspace.path).await;
+        }
+        self.forget(run);
+    }
+
     /// Ends what the runtime keeps for further steps of the run.
     async fn leave(&self, session: &Session<'_>) {
         let Some(workspace) = session.state.workspace.as_deref() else { return };
         if session.state.workspace_agent != session.lease.owner.agent {
             return;
         }
-        if let Err(error) = self.ports.runtime.leave(session.run(), std::path::Path::new(workspace)).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot clear up after the run's steps");
+        self.end_of_steps(session.run(), Path::new(workspace)).await;
+    }
+
+    async fn end_of_steps(&self, run: &RunId, workspace: &Path) {
+        if let Err(error) = self.ports.runtime.leave(run, workspace).await {
+            tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot clear up after the run's steps");
         }
     }
 

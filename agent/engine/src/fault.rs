@@ -93,7 +93,6 @@ impl From<RuntimeError> for Fault {
 impl From<RepoError> for Fault {
     fn from(error: RepoError) -> Self {
         match &error {
-            RepoError::NotCached { reason, .. } => Self::error(format!("{error}: {reason}")),
             RepoError::NoManifest { .. } | RepoError::Confined { .. } => Self::failure(chain(&error)),
             _ => Self::error(chain(&error)),
         }

@@ -87,7 +87,7 @@ impl Policy {
             value: value.to_owned(),
             reason: reason.to_owned(),
         };
-        for name in &config.networks {
+        for name in config.networks.iter().flatten() {
             network(name).ok_or_else(|| value("networks", name, "is none of none, bridge, host"))?;
         }
         for name in &config.profiles {
@@ -139,8 +139,9 @@ impl Policy {
         };
         let network = network(network_name)
             .ok_or_else(|| Fault::failure(format!("there is no network `{network_name}`")))?;
-        if network != Network::None && !self.config.networks.iter().any(|name| name == network_name) {
-            return Err(refused(&format!("`network: {network_name}`"), "networks", &self.config.networks));
+        let networks = self.config.networks.as_deref().unwrap_or_default();
+        if network != Network::None && !networks.iter().any(|name| name == network_name) {
+            return Err(refused(&format!("`network: {network_name}`"), "networks", networks));
         }
         let profile_name = asked.security_profile.as_deref().unwrap_or("strict");
         let profile = profile(profile_name)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tako_schemas::id::RunId;
-use tako_schemas::journal::{Entry, Outcome, ParentLink, Recorded, RunState, StepState};
+use tako_schemas::journal::{Entry, Outcome, ParentLink, Phase, Recorded, RunState, StepState};
 
 use crate::history;
 use crate::port::{Append, Clock, Ending, Journal, JournalError, Lease, Observer, Settle, Transaction, Tree};
@@ -61,6 +61,56 @@ impl LocalTree {
     }
 }
 
+impl LocalTree {
+    /// Ends a run that nobody has claimed yet: perhaps nobody ever will, for want of an agent. Returns whether it did.
+    async fn end_unclaimed(&self, state: &RunState, by: &str) -> Result<bool, JournalError> {
+        if state.phase != Phase::Queued || state.attempt > 0 {
+            return Ok(false);
+        }
+        let run = &state.created.run;
+        let cause = format!("cancelled by {by} before anybody took it");
+        let ending = Ending { outcome: Outcome::Cancelled, cause: Some(cause) };
+        let Ending { outcome, cause } = ending.clone();
+        let entries = vec![Entry::CancelRequested { by: by.to_owned() }, Entry::Finished { outcome, cause }];
+        let own = Append { run: run.clone(), expected_seq: Some(state.seq), entries };
+        let mut transaction =
+            Transaction { at: Some(self.clock.now()), appends: vec![own], ..Transaction::default() };
+        if let Some(parent) = &state.created.parent {
+            self.tell(parent, run, &ending, &mut transaction).await?;
+        }
+        match self.journal.commit(transaction).await {
+            // Somebody took it at this moment, or its parent has changed: it is told like the others.
+            Err(JournalError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+            Ok(recorded) => {
+                for entry in recorded.into_iter().next().unwrap_or_default() {
+                    self.observer.entry(run, &entry).await;
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Adds to `transaction` what the parent of `child` is told, and its waking.
+    async fn tell(
+        &self,
+        parent: &ParentLink,
+        child: &RunId,
+        ending: &Ending,
+        transaction: &mut Transaction,
+    ) -> Result<(), JournalError> {
+        if let Some((append, errand)) = self.news(parent, child, ending).await? {
+            match errand {
+                Errand::None => {}
+                Errand::Wake => transaction.wake.push(parent.run.clone()),
+                Errand::Urge => transaction.urge.push(parent.run.clone()),
+            }
+            transaction.appends.push(append);
+        }
+        Ok(())
+    }
+}
+
 /// What a parent is led on for.
 enum Errand {
     None,
@@ -91,15 +141,8 @@ impl Tree for LocalTree {
                 appends: vec![own],
                 ..Transaction::default()
             };
-            if let Some(parent) = &parent
-                && let Some((append, errand)) = self.news(parent, &lease.run, ending).await?
-            {
-                match errand {
-                    Errand::None => {}
-                    Errand::Wake => transaction.wake.push(parent.run.clone()),
-                    Errand::Urge => transaction.urge.push(parent.run.clone()),
-                }
-                transaction.appends.push(append);
+            if let Some(parent) = &parent {
+                self.tell(parent, &lease.run, ending, &mut transaction).await?;
             }
             match self.journal.commit(transaction).await {
                 // The parent's journal has grown: what it is told may be different now.
@@ -120,6 +163,8 @@ impl Tree for LocalTree {
     async fn cancel(&self, run: &RunId, by: &str) -> Result<usize, JournalError> {
         let found = self.journal.find(run).await?;
         let summary = found.ok_or_else(|| JournalError::NoSuchRun { run: run.clone() })?;
+        // The one process that leads a tree sees to its end itself.
+        let led = self.state(&summary.root).await.is_ok_and(|root| root.created.led_by.is_some());
         let mut concerned = HashSet::from([run.clone()]);
         let mut asked = 0;
         // In order of creation a parent comes before its children.
@@ -131,8 +176,20 @@ impl Tree for LocalTree {
             if !concerned.contains(&member.run) {
                 continue;
             }
-            let state = self.state(&member.run).await?;
+            let state = match self.state(&member.run).await {
+                Ok(state) => state,
+                // The others are to stop all the same.
+                Err(error @ JournalError::Corrupt { .. }) => {
+                    tracing::warn!(run = %member.run, error = &error as &dyn std::error::Error, "cannot be told to stop");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if state.ended().is_some() {
+                continue;
+            }
+            if !led && self.end_unclaimed(&state, by).await? {
+                asked += 1;
                 continue;
             }
             let mut transaction = Transaction {

@@ -6,6 +6,7 @@
 //! | `POST claim` | agent | [`Claim`] → [`Claimed`]; waits up to `wait_ms` |
 //! | `POST renew` | agent | [`Lease`] → 204 |
 //! | `POST release` | agent | [`Release`] → 204: leases of dead processes of this agent are free again |
+//! | `POST give-back` | agent | [`GiveBack`] → 204 |
 //! | `POST commit` | agent | [`Commit`] → [`Committed`] |
 //! | `POST finish` | agent | [`Finish`] → [`Committed`] (one run) |
 //! | `POST subscribers` | agent | [`SubscribersOf`] → [`Subscribers`] |
@@ -93,6 +94,15 @@ pub struct Claimed {
 pub struct Release {
     /// The process that runs now.
     pub owner: Owner,
+}
+
+/// An agent cannot go on with a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GiveBack {
+    /// Its lease.
+    pub lease: Lease,
+    /// Why, one line.
+    pub reason: String,
 }
 
 /// A transaction of whoever holds a lease.

@@ -24,8 +24,9 @@ use crate::silence;
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take; what is sent and waited for comes on top.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an answer may take; what is sent and waited for comes on top. A server that fetches repositories before it
+/// takes a commit has to have the time for that: asked again it would begin anew.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The longest that an answer is waited for where the server has nothing to say: proxies cut silence off after a
 /// minute, or a little less.

@@ -138,7 +138,7 @@ impl ClientError {
         let hint = match self {
             Self::Url { .. } => "write it like https://tako.example.org",
             Self::PlainHttp { .. } => {
-                "use https; where the network itself is trusted, allow http in the configuration"
+                "use https; where the network itself is trusted, --allow-http (`allow_http = true` in agent.toml) sends it all the same"
             }
             Self::Token { .. } => "look at the token file; `tako token` makes a new one",
             Self::Down { .. } => "start it with `tako server`, or look whether --server names the right port",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backoff::{BackoffBuilder, ExponentialBackoff};
 use tako_engine::port::{ClaimRequest, Lease, Queue, QueueError};
-use tako_engine::wire::{Claim, Claimed};
+use tako_engine::wire::{Claim, Claimed, GiveBack};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use uuid::Uuid;
 
@@ -149,6 +149,20 @@ impl Queue for RemoteQueue {
             }
             error.about(&lease.run, lease.attempt)
         })
+    }
+
+    /// Goes on until the server answers.
+    async fn give_back(&self, lease: &Lease, reason: &str) -> Result<(), QueueError> {
+        self.client.leases().leave(&lease.run, lease.attempt);
+        let told = async {
+            let give_back = GiveBack { lease: lease.clone(), reason: reason.to_owned() };
+            let ask = self.client.post(&["give-back"], &give_back)?.expects(Expected::Nothing);
+            self.client.insist(&ask, || ()).await.map(drop)
+        };
+        match told.await {
+            Err(error) if error.is_lease_lost() => Ok(()),
+            told => told.map_err(|error| error.about(&lease.run, lease.attempt)),
+        }
     }
 
     fn lease_period(&self) -> Duration {

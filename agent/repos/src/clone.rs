@@ -71,10 +71,7 @@ impl Cloner {
         let wanted = self.wanted(repo, &url);
         let mirrors = self.mirrors.clone();
         let work = Arc::new(move |context: &_| mirrors.fetch_commit(&wanted, commit, context));
-        self.fetcher.run(&url, work).await.map_err(|failed| match failed.not_there {
-            true => RepoError::NotThere { repo: Box::new(repo.clone()), reason: failed.reason },
-            false => missing.failed("fetching", &url, failed),
-        })
+        self.fetcher.run(&url, work).await.map_err(|failed| not_had(repo, &missing, &url, failed))
     }
 
     /// Brings the default branch of `repo` into the set, by way of its mirror.
@@ -90,7 +87,7 @@ impl Cloner {
             });
             published.map(|_| ())
         });
-        self.fetcher.run(&url, work).await.map_err(|failed| missing.failed("fetching", &url, failed))
+        self.fetcher.run(&url, work).await.map_err(|failed| not_had(repo, &missing, &url, failed))
     }
 
     fn wanted(&self, repo: &RepoRef, url: &CloneUrl) -> Wanted {
@@ -114,6 +111,14 @@ impl Cloner {
         CloneUrl::parse(&url).map_err(|error| {
             missing.forbidden(&error.to_string(), "correct the clone URL in the configuration")
         })
+    }
+}
+
+/// Why something of `repo` could not be brought into its mirror.
+fn not_had(repo: &RepoRef, missing: &Missing<'_>, url: &CloneUrl, failed: Failed) -> RepoError {
+    match failed.not_there {
+        true => RepoError::NotThere { repo: Box::new(repo.clone()), reason: failed.reason },
+        false => missing.failed("fetching", url, failed),
     }
 }
 

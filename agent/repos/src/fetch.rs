@@ -58,9 +58,9 @@ impl FetchError {
         }
     }
 
-    /// Whether the remote was reached and lacks what was asked for.
+    /// Whether the remote was reached and lacks what was asked for, or has what is refused.
     pub(crate) fn is_not_there(&self) -> bool {
-        matches!(self, Self::NotThere(_))
+        matches!(self, Self::NotThere(_) | Self::Files(FilesError::Refused(_)))
     }
 
     /// What the reader can do about it, if anything.

@@ -22,6 +22,8 @@ use crate::snapshot;
 use crate::sparse::Sparse;
 use crate::url::without_credentials;
 
+/// Beside the workspace: the object directories that it borrows, one a line.
+const BORROWED: &str = "borrowed";
 /// How far alternates of alternates are followed, as in git.
 const MAX_ALTERNATES: usize = 5;
 
@@ -97,7 +99,12 @@ fn new_repository(path: &Path, source: &Repository) -> io::Result<Repository> {
     let workspace = crate::fetch::new_repository(path, false).map_err(io::Error::other)?;
     let information = workspace.path().join("objects/info");
     fs::create_dir_all(&information)?;
-    fs::write(information.join("alternates"), alternates(source)?)?;
+    let borrowed = alternates(source)?;
+    fs::write(information.join("alternates"), &borrowed)?;
+    // What steps in containers may read too; they can change the file above, and must not choose.
+    if let Some(place) = path.parent() {
+        fs::write(place.join(BORROWED), &borrowed)?;
+    }
     // A shallow history ends here as it ends there.
     copy_shallow(source.commondir(), workspace.path())?;
     if let Some(url) = origin_url(source).as_deref().and_then(without_credentials) {

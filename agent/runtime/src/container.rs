@@ -73,7 +73,7 @@ struct Run {
     instances: HashMap<(ContainerPlan, PathBuf), Arc<Instance>>,
     /// Whether steps have its workspace.
     given: bool,
-    /// The mirrors that its workspace borrowed from before any step could change what it says about that.
+    /// The mirrors that its workspace borrows from.
     borrowed: Option<Vec<Bind>>,
     /// Images that were pulled for it.
     pulled: Vec<String>,

@@ -31,6 +31,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// `scratch`. Whether there was anything to end.
 pub(crate) async fn reap(process: Process, scratch: &Path) -> Result<bool, RuntimeError> {
     let Some(leader) = signalable(process.pid) else { return Ok(false) };
+    // Whatever a journal says: never this process, nor the group that it is in.
+    if leader == Pid::this() || leader == nix::unistd::getpgrp() {
+        return Ok(false);
+    }
     let marker = marker(scratch);
     if !look(move || is_ours(process, &marker)).await? {
         return Ok(false);

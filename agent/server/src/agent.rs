@@ -19,7 +19,7 @@ pub(crate) use entries::{append_log, entries, log_length};
 pub(crate) use evidence::Evidence;
 pub(crate) use lease::leads_above;
 pub(crate) use ledger::Ledger;
-pub(crate) use queue::{Claims, claim, register, release, renew};
+pub(crate) use queue::{Claims, claim, give_back, register, release, renew};
 pub(crate) use subscribers::subscribers;
 
 use crate::refusal::Refusal;

@@ -32,6 +32,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/claim", guarded(app, AGENT, post(agent::claim)))
         .route("/renew", guarded(app, AGENT, post(agent::renew)))
         .route("/release", guarded(app, AGENT, post(agent::release)))
+        .route("/give-back", guarded(app, AGENT, post(agent::give_back)))
         .route("/commit", guarded(app, AGENT, post(agent::commit)))
         .route("/finish", guarded(app, AGENT, post(agent::finish)))
         .route("/subscribers", guarded(app, AGENT, post(agent::subscribers)))

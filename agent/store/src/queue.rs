@@ -63,6 +63,10 @@ impl Queue for SqliteStore {
         self.writer.write(move |connection, _| lease::renew(connection, &lease, until)).await
     }
 
+    async fn give_back(&self, lease: &Lease, reason: &str) -> Result<(), QueueError> {
+        self.revoke(lease, reason).await.map(drop)
+    }
+
     fn lease_period(&self) -> Duration {
         self.lease_period
     }

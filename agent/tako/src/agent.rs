@@ -17,14 +17,17 @@ use tako_steps::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{RandomIds, SystemClock};
-use crate::error::CliError;
+use crate::error::{CliError, Code};
 use crate::home::Home;
 use crate::wiring;
 use claim::Claimer;
 use workspaces::Workspaces;
 
-/// Leases that may be lost before a run is given up: SPEC's `max_attempts`, known to agents because they end it.
+/// Leases that may be lost before a run is given up.
 const MAX_ATTEMPTS: u32 = 3;
+
+/// How long an agent that ends tries to tell the server so.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What an agent is made of.
 pub(crate) struct BuildMachine {
@@ -82,7 +85,12 @@ impl BuildMachine {
         let owner = this_owner(format!("{name}/{}", uuid::Uuid::new_v4()))
             .map_err(|error| CliError::io("identify this process", &error))?;
         let owner = Owner { agent: Some(name.to_owned()), ..owner };
-        let workspaces = Arc::new(Workspaces::new(home.workspaces(), local, config.keep_workspaces));
+        let workspaces = Arc::new(Workspaces::new(
+            home.workspaces(),
+            local,
+            Arc::clone(&runtimes),
+            config.keep_workspaces,
+        ));
         let claimer = Claimer {
             driver: Arc::new(Driver::new(ports, settings)),
             queue: Arc::new(RemoteQueue::new(client.clone())) as Arc<dyn Queue>,
@@ -119,9 +127,11 @@ impl BuildMachine {
             Ok::<_, CliError>(())
         };
         tokio::select! {
-            told = told => told?,
+            // Whatever the server says: a service manager may try again.
+            told = told => told.map_err(|error| error.code(Code::Surroundings))?,
             // What is kept stays kept.
             () = drain.cancelled() => return Ok(()),
+            () = after(idle_timeout) => return Ok(()),
         }
         let sweeping = async {
             loop {
@@ -130,9 +140,24 @@ impl BuildMachine {
             }
         };
         tokio::select! {
-            worked = self.claimer.work(max_jobs, idle_timeout, drain, kill) => Ok(worked?),
-            () = sweeping => Ok(()),
+            () = self.claimer.work(max_jobs, idle_timeout, drain, kill) => {}
+            () = sweeping => {}
         }
+        // A job that was granted at the last moment, to a claim that nobody waited for, is nobody's otherwise.
+        let nobody = Owner {
+            id: format!("{}/ended", self.owner.agent.as_deref().unwrap_or_default()),
+            ..self.owner.clone()
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, self.client.release(&nobody)).await;
+        Ok(())
+    }
+}
+
+/// Returns when `limit` has passed; never where there is none.
+async fn after(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -88,6 +88,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "TAKO_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 
+    /// Send the token unencrypted to a server on another machine
+    #[arg(long, global = true, env = "TAKO_ALLOW_HTTP")]
+    pub(crate) allow_http: bool,
+
     /// When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(crate) color: Color,
@@ -118,8 +122,9 @@ impl Global {
     }
 
     /// Diagnostics about Tako itself go to stderr; `TAKO_LOG` narrows them, as in `TAKO_LOG=tako_engine=debug`.
-    pub(crate) fn start_tracing(&self) {
-        let level = match (self.quiet, self.verbose) {
+    /// Daemons say what they do, for the journal of whoever started them.
+    pub(crate) fn start_tracing(&self, daemon: bool) {
+        let level = match (self.quiet, self.verbose + u8::from(daemon)) {
             (true, _) => "error",
             (false, 0) => "warn",
             (false, 1) => "info",

@@ -41,7 +41,7 @@ impl Place {
 
     /// URL of every repository, for `clone.url`.
     pub(crate) fn clone_url(&self) -> String {
-        format!("file://{}/git/{{owner}}/{{repo}}.git", self.root.display())
+        format!("{}/git/{{owner}}/{{repo}}.git", self.root.display())
     }
 
     /// `owner/repo` of all of them.

@@ -144,11 +144,13 @@ impl From<RepoError> for CliError {
             _ => Code::Usage,
         };
         let source = std::error::Error::source(&error).map(tako_engine::fault::chain);
-        let reason = match &error {
-            RepoError::NotCached { reason, .. } => Some(reason.clone()),
-            _ => source,
+        let (message, reason) = match &error {
+            RepoError::NotCached { repo, reason, .. } => {
+                (format!("repository {repo} is not in the cache"), Some(reason.clone()))
+            }
+            _ => (error.to_string(), source),
         };
-        let mut shown = Self::new(code, error.to_string());
+        let mut shown = Self::new(code, message);
         shown.0.reason = reason;
         shown.0.hint = error.hint();
         shown
@@ -157,17 +159,30 @@ impl From<RepoError> for CliError {
 
 impl From<JournalError> for CliError {
     fn from(error: JournalError) -> Self {
-        match error {
-            JournalError::NoSuchRun { run } => no_such_run(run.as_str()),
-            JournalError::Refused { reason } => Self::usage("refused").reason(reason),
+        let hint = tako_remote::hint(&error);
+        let shown = match error {
+            JournalError::NoSuchRun { run } => return no_such_run(run.as_str()),
+            JournalError::Refused { reason } => Self::usage(reason),
             other => Self::surroundings(&other),
+        };
+        match hint {
+            Some(hint) => shown.hint(hint),
+            None => shown,
         }
     }
 }
 
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
-        let shown = Self::surroundings(&error);
+        let code = match &error {
+            ClientError::Url { .. }
+            | ClientError::PlainHttp { .. }
+            | ClientError::Token { .. }
+            | ClientError::Denied { .. }
+            | ClientError::Refused(_) => Code::Usage,
+            _ => Code::Surroundings,
+        };
+        let shown = Self::surroundings(&error).code(code);
         match error.hint() {
             Some(hint) => shown.hint(hint),
             None => shown,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backoff::{ExponentialBuilder, Retryable};
 use tako_engine::port::{JournalError, LogName, Observer};
 use tako_schemas::id::{RunId, StepId};
 use tako_schemas::journal::{Entry, Outcome};
@@ -16,6 +17,8 @@ use crate::source::Source;
 const PIECE_BYTES: usize = 256 * 1024;
 /// How long one ask waits for more of a log.
 const LOG_WAIT: Duration = Duration::from_secs(10);
+/// The longest pause before a server that is away is asked again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A line is shown in parts when it is longer, as logs hold it.
 const LINE_BYTES: usize = 64 * 1024;
 
@@ -59,6 +62,19 @@ pub(crate) async fn tree(
     }
 }
 
+/// Asks again while a server is away: it comes back, and nothing that was followed is lost.
+async fn patiently<T, F>(source: &Source, ask: impl FnMut() -> F) -> Result<T, JournalError>
+where
+    F: Future<Output = Result<T, JournalError>>,
+{
+    let pauses =
+        ExponentialBuilder::default().with_max_delay(LONGEST_PAUSE).with_jitter().without_max_times();
+    let away = |error: &JournalError| {
+        !source.local && matches!(error, JournalError::Down { .. } | JournalError::Store { .. })
+    };
+    ask.retry(pauses).when(away).await
+}
+
 fn crashed(lost: &tokio::task::JoinError) -> JournalError {
     JournalError::Store { action: "follow a run".to_owned(), source: lost.to_string().into() }
 }
@@ -87,7 +103,8 @@ impl Follower {
     ) -> Result<(RunId, Outcome), JournalError> {
         let mut seen = 0;
         loop {
-            for recorded in self.source.journal.read(&self.run, seen).await? {
+            let news = patiently(&self.source, || self.source.journal.read(&self.run, seen)).await?;
+            for recorded in news {
                 seen = recorded.seq;
                 match &recorded.entry {
                     // A lost owner's step never says that it ended.
@@ -110,7 +127,7 @@ impl Follower {
                     return Ok((self.run, outcome));
                 }
             }
-            self.source.journal.changed(&self.run, seen).await?;
+            patiently(&self.source, || self.source.journal.changed(&self.run, seen)).await?;
         }
     }
 
@@ -141,7 +158,7 @@ async fn tail(
         let over = *ended.borrow_and_update();
         let wait = if over { Duration::ZERO } else { LOG_WAIT };
         let piece = tokio::select! {
-            piece = source.logs.read(&log, offset, PIECE_BYTES, wait) => piece?,
+            piece = patiently(&source, || source.logs.read(&log, offset, PIECE_BYTES, wait)) => piece?,
             _ = ended.changed(), if !over => continue,
         };
         if piece.is_empty() {

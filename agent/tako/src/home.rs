@@ -1,7 +1,8 @@
 //! TAKO_HOME: where everything of Tako's lies on this machine.
 
-use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -41,6 +42,34 @@ impl Home {
     pub(crate) fn at(root: PathBuf) -> Self {
         let cache = root.join("cache");
         Self { root, cache }
+    }
+
+    /// Sees that only one process of a kind works in this home, as long as what is returned lives.
+    pub(crate) fn lock(&self, name: &str, what: &str) -> Result<File, CliError> {
+        let path = self.root.join(name);
+        let failed = |error: std::io::Error| CliError::io(format!("lock {}", path.display()), &error);
+        let mut options = fs::OpenOptions::new();
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).map_err(failed)?;
+                return Err(CliError::usage(format!("another {what} works in {}", self.root.display()))
+                    .reason(format!("process {}", holder.trim()))
+                    .hint("end that one first, or name another directory with --home or TAKO_HOME"));
+            }
+            Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+        Ok(file)
     }
 
     /// Creates what is missing, readable by nobody else.

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     };
     let color = cli.global.color_choice();
     color.write_global();
-    cli.global.start_tracing();
+    cli.global.start_tracing(matches!(cli.command, cli::Command::Server(_) | cli::Command::Agent(_)));
     match commands::run(cli) {
         Ok(code) => code,
         Err(error) => error.print(color),

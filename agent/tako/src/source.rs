@@ -57,5 +57,9 @@ pub(crate) fn client(global: &Global) -> Result<Client, CliError> {
         )
     })?;
     let token = Token::new(&secret_file::read(path)?);
-    Ok(Client::new(ClientConfig { ca_file: global.ca_file.clone(), ..ClientConfig::new(server, token) })?)
+    Ok(Client::new(ClientConfig {
+        ca_file: global.ca_file.clone(),
+        allow_http: global.allow_http,
+        ..ClientConfig::new(server, token)
+    })?)
 }

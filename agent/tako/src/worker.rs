@@ -44,10 +44,10 @@ impl Worker {
         loop {
             tokio::select! {
                 Some(report) = runs.join_next(), if !runs.is_empty() => match report {
-                    Ok(Report { run, left: Ok(Left::Finished(outcome)) }) if run == *root => return Ok(outcome),
+                    Ok(Report { lease, left: Ok(Left::Finished(outcome)) }) if lease.run == *root => return Ok(outcome),
                     Ok(Report { left: Ok(_), .. }) => {}
-                    Ok(Report { run, left: Err(error) }) => {
-                        tracing::error!(%run, error = &error as &dyn std::error::Error, "the run cannot go on");
+                    Ok(Report { lease, left: Err(error) }) => {
+                        tracing::error!(run = %lease.run, error = &error as &dyn std::error::Error, "the run cannot go on");
                         kill.cancel();
                         trouble.get_or_insert(error);
                     }

@@ -15,8 +15,9 @@ pub struct PolicyConfig {
     pub default_image: Option<String>,
     /// Patterns of image references, `ghcr.io/acme/*`; `*` also stands for `/`.
     pub images: Vec<String>,
-    /// Networks: `none`, `bridge`, `host`. `none` needs no permission.
-    pub networks: Vec<String>,
+    /// Networks: `none`, `bridge`, `host`. `none` needs no permission. Absent: nothing else on an agent; the bridge too
+    /// under `tako exec`.
+    pub networks: Option<Vec<String>>,
     /// Linux capabilities, `NET_BIND_SERVICE`.
     pub capabilities: Vec<String>,
     /// Security profiles: `strict`, `moderate`, `minimal`. `strict` needs no permission.
@@ -36,7 +37,7 @@ impl Default for PolicyConfig {
             host: false,
             default_image: None,
             images: vec!["*".to_owned()],
-            networks: Vec::new(),
+            networks: None,
             capabilities: Vec::new(),
             profiles: Vec::new(),
             volumes: Vec::new(),
@@ -47,9 +48,11 @@ impl Default for PolicyConfig {
 }
 
 impl PolicyConfig {
-    /// Of `tako exec`: whoever runs it could run the step themselves, so it may also have a network.
+    /// The same for `tako exec`: whoever runs it could run the step themselves, so steps need no image, and may have a
+    /// network.
     #[must_use]
-    pub fn of_exec() -> Self {
-        Self { host: true, networks: vec!["bridge".to_owned()], ..Self::default() }
+    pub fn of_exec(self) -> Self {
+        let networks = self.networks.or_else(|| Some(vec!["bridge".to_owned()]));
+        Self { host: true, networks, ..self }
     }
 }

@@ -96,6 +96,8 @@ pub enum StepState {
         since: OffsetDateTime,
         /// Its process or container, once it exists.
         spawned: Option<Spawned>,
+        /// Under whose lease it was started: where its process is to be found.
+        owner: Option<Box<Owner>>,
     },
     /// Waits for children.
     Waiting(WaitingStep),
@@ -252,8 +254,12 @@ impl RunState {
                 self.plan.clone_from(steps);
             }
             Entry::StepStarted { step, attempt } => {
-                self.steps
-                    .insert(step.clone(), StepState::Running { attempt: *attempt, since: at, spawned: None });
+                let owner = match &self.phase {
+                    Phase::Active { owner } => Some(Box::new(owner.clone())),
+                    _ => None,
+                };
+                let running = StepState::Running { attempt: *attempt, since: at, spawned: None, owner };
+                self.steps.insert(step.clone(), running);
             }
             Entry::StepSpawned { step, spawned } => {
                 if let Some(StepState::Running { spawned: known, .. }) = self.steps.get_mut(step) {

@@ -69,7 +69,8 @@ impl Observer for Nobody {
 /// Never: the policy has no patterns of its own.
 #[must_use]
 pub fn settings() -> Settings {
-    let policy = Policy::new(PolicyConfig::of_exec()).expect("a policy without patterns of its own");
+    let policy =
+        Policy::new(PolicyConfig::default().of_exec()).expect("a policy without patterns of its own");
     Settings { policy, max_attempts: Some(3), ..Settings::default() }
 }
 

@@ -77,4 +77,10 @@ fn the_policy_of_the_operator_wins() {
     home.add("o/app", manifest);
     let refused = home.tako(&["exec", "go", "--repo=o/app"]).expect(1);
     assert!(refused.stdout.contains("`policy.networks`, which allows bridge"), "{}", refused.stdout);
+    // What the operator says about one thing changes nothing about the others.
+    fs::write(home.path().join("config.toml"), "[policy]\nvolumes = [\"/srv\"]\n").unwrap();
+    let refused = home.tako(&["exec", "go", "--repo=o/app"]).expect(1);
+    assert!(refused.stdout.contains("which allows bridge"), "{}", refused.stdout);
+    home.add("o/plain", "version: 1\nworkflows: {go: {steps: ['echo hi']}}\n");
+    home.tako(&["exec", "go", "--repo=o/plain"]).expect(0);
 }

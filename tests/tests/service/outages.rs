@@ -11,7 +11,7 @@ use super::farm::{Farm, HOST};
 fn patient(files: &std::path::Path) -> String {
     format!(
         "version: 1\nworkflows:\n  test:\n    on: push\n    steps:\n      - id: count\n        run: |\n          \
-         n=0\n          while [ ! -e {0}/go ]; do n=$((n+1)); echo \"line $n\"; sleep 0.02; done\n          \
+         n=0\n          while [ ! -e {0}/go ]; do n=$((n+1)); echo \"line $n\"; touch {0}/alive; sleep 0.02; done\n          \
          echo \"total $n\"\n          echo $n > {0}/total\n      - id: after\n        run: echo done\n",
         files.display()
     )
@@ -72,7 +72,7 @@ fn a_killed_agent_that_comes_back_goes_on_at_once() {
     assert_eq!(farm.ended(&run)["state"], "success");
     let journal = farm.journal(&run);
     let lost = journal.iter().find(|entry| entry["type"] == "interrupted").unwrap();
-    assert_eq!(lost["reason"], "its agent was started again");
+    assert_eq!(lost["reason"], "its agent was started again, or has ended");
 }
 
 #[test]
@@ -153,4 +153,55 @@ fn a_drained_agent_finishes_what_it_runs_and_takes_no_more() {
     assert!(agent.wait().success());
     assert_eq!(farm.status(&run)["state"], "success");
     assert_eq!(farm.status(&other)["state"], "queued");
+}
+
+#[test]
+fn an_agent_that_hears_nothing_gives_up_its_step_and_gets_the_job_again() {
+    let files = tempfile::tempdir().unwrap();
+    let (mut farm, repos) = Farm::with(&[("o/app", &patient(files.path()))], "lease_secs = 2");
+    // The only one: nobody else would take it over.
+    let mut agent = farm.agent(HOST);
+    let run = farm.push(&repos[0]);
+    farm.until(&run, "step_spawned");
+    // A server that is there and says nothing may be giving the job to somebody else.
+    farm.server.process().signal("STOP");
+    agent.process().wait_until("the step is killed", || {
+        let before = std::fs::metadata(files.path().join("alive")).unwrap().modified().unwrap();
+        // It touches the file many times a second while it lives.
+        std::thread::sleep(Duration::from_millis(500));
+        let after = std::fs::metadata(files.path().join("alive")).unwrap().modified().unwrap();
+        (before == after).then_some(())
+    });
+    farm.server.process().signal("CONT");
+    wait_until("the second attempt runs", || {
+        let spawned = farm.journal(&run).iter().filter(|entry| entry["type"] == "step_spawned").count();
+        (spawned == 2).then_some(())
+    });
+    std::fs::write(files.path().join("go"), "").unwrap();
+    let tree = farm.ended(&run);
+    assert_eq!(tree["state"], "success", "what was killed for its lease is no cancellation: {tree}");
+}
+
+#[test]
+fn a_run_that_nobody_has_taken_ends_when_it_is_cancelled() {
+    let files = tempfile::tempdir().unwrap();
+    let (mut farm, repos) = Farm::new(&[("o/app", &patient(files.path()))]);
+    let run = farm.push(&repos[0]);
+    assert_eq!(farm.tako(&["cancel", &run]).expect(0).stdout, "1 run was told to stop\n");
+    assert_eq!(farm.status(&run)["state"], "cancelled");
+}
+
+#[test]
+fn a_home_has_one_agent_and_one_server() {
+    let files = tempfile::tempdir().unwrap();
+    let (farm, _) = Farm::new(&[("o/app", &patient(files.path()))]);
+    let mut agent = farm.agent(HOST);
+    let log = agent.home().outside("agent.log");
+    agent.process().wait_until("the first one holds the home", || {
+        std::fs::read_to_string(&log).unwrap().contains("works for").then_some(())
+    });
+    let second = agent.home().tako(&["agent", "--idle-timeout=1s"]).expect(2);
+    assert!(second.stderr.contains("another tako agent works in"), "{}", second.stderr);
+    let second = farm.server.home().tako(&["server", "--listen=127.0.0.1:0"]).expect(2);
+    assert!(second.stderr.contains("another tako server works in"), "{}", second.stderr);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tako_schemas::id::StepId;
-use tako_schemas::journal::{Entry, EnvChanges, Outcome, StepState};
+use tako_schemas::journal::{Entry, EnvChanges, Outcome, Owner, StepState};
 use tokio_util::sync::CancellationToken;
 
 use super::Driver;
@@ -181,10 +181,18 @@ impl Driver {
     /// Ends what an owner before this one may have left running.
     async fn reap(&self, session: &Session<'_>, prepared: &Prepared, index: usize) {
         let id = &prepared.plan.steps[index].id;
-        if let Some(StepState::Running { spawned: Some(spawned), .. }) = session.state.steps.get(id)
+        if let Some(StepState::Running { spawned: Some(spawned), owner: Some(owner), .. }) =
+            session.state.steps.get(id)
+            && is_here(owner, &session.lease.owner)
             && let Err(error) = self.ports.runtime.reap(spawned).await
         {
             tracing::warn!(step = %id, error = &error as &dyn std::error::Error, "cannot end a lost process");
         }
     }
+}
+
+/// Whether what `other` started can be found by `own`: the same machine since the same boot, in the name of the same
+/// agent.
+fn is_here(other: &Owner, own: &Owner) -> bool {
+    (&other.host, &other.boot, &other.agent) == (&own.host, &own.boot, &own.agent)
 }

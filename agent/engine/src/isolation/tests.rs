@@ -96,7 +96,7 @@ fn the_policy_wins_and_names_its_rule() {
 #[test]
 fn what_both_want_is_granted() {
     let generous = policy(|config| {
-        config.networks = vec!["bridge".into()];
+        config.networks = Some(vec!["bridge".into()]);
         config.capabilities = vec!["NET_RAW".into()];
         config.volumes = vec!["/srv/cache".into()];
         config.images = vec!["ghcr.io/acme/*".into(), "busybox".into()];
@@ -120,6 +120,6 @@ fn no_policy_can_allow_some_things() {
         let config = PolicyConfig { volumes: vec![path.into()], ..PolicyConfig::default() };
         assert!(Policy::new(config).is_err(), "{path}");
     }
-    let config = PolicyConfig { networks: vec!["container:x".into()], ..PolicyConfig::default() };
+    let config = PolicyConfig { networks: Some(vec!["container:x".into()]), ..PolicyConfig::default() };
     assert!(Policy::new(config).is_err());
 }

@@ -34,6 +34,12 @@ pub trait Queue: Send + Sync {
     /// longer yours to report on.
     async fn renew(&self, lease: &Lease) -> Result<(), QueueError>;
 
+    /// Gives `lease` back: its owner cannot go on. The job can be claimed again at once, also by the same owner; an
+    /// [`Entry::Interrupted`] with `reason` stands in the run's journal. Giving back what is lost is a no-op.
+    ///
+    /// [`Entry::Interrupted`]: tako_schemas::journal::Entry::Interrupted
+    async fn give_back(&self, lease: &Lease, reason: &str) -> Result<(), QueueError>;
+
     /// How long a lease lasts without renewal.
     fn lease_period(&self) -> Duration;
 }

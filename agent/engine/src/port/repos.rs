@@ -146,7 +146,7 @@ pub struct Broken {
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
     /// It is not in the set, and it could not be brought there.
-    #[error("repository {repo} is not in the cache")]
+    #[error("repository {repo} is not in the cache: {reason}")]
     NotCached {
         /// The repository.
         repo: Box<RepoRef>,

@@ -9,24 +9,25 @@ use super::engine::Engine;
 use super::spec::Bind;
 use crate::confine;
 
-/// Where git writes down whose objects a workspace borrows.
-const ALTERNATES: &str = ".git/objects/info/alternates";
+/// Beside a workspace, out of its steps' reach: whose git objects it borrows.
+const BORROWED: &str = "borrowed";
 /// Most bytes of that file, and most directories in it.
 const ALTERNATES_BYTES: usize = 64 * 1024;
 const MOST_ALTERNATES: usize = 32;
 
 /// The directories whose git objects `workspace` borrows, as mounts at the same places. Blocks.
 ///
-/// Only what lies below `mirrors`: the file is in reach of everything that has run in the workspace so far.
+/// Only what lies below `mirrors`.
 pub(crate) fn borrowed(workspace: &Path, mirrors: &[PathBuf]) -> Vec<Bind> {
-    let Ok(text) = confine::read_file(workspace, ALTERNATES, ALTERNATES_BYTES) else { return Vec::new() };
+    let Some(place) = workspace.parent() else { return Vec::new() };
+    let Ok(text) = confine::read_file(place, BORROWED, ALTERNATES_BYTES) else { return Vec::new() };
     let Ok(text) = String::from_utf8(text) else { return Vec::new() };
     let roots: Vec<PathBuf> = mirrors.iter().filter_map(|root| root.canonicalize().ok()).collect();
     let mut found: Vec<Bind> = Vec::new();
     for line in text.lines().filter(|line| line.starts_with('/')).take(MOST_ALTERNATES) {
         let Ok(real) = Path::new(line).canonicalize() else { continue };
         if !real.is_dir() || !roots.iter().any(|root| real.starts_with(root)) {
-            tracing::warn!(path = line, "objects that are no mirror's are not given to the container");
+            tracing::debug!(path = line, "objects that are no mirror's are not given to the container");
             continue;
         }
         let bind = Bind::new(real, line, true);
@@ -78,7 +79,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let home = home.path().canonicalize().unwrap();
         let at = |name: &str| home.join(name);
-        for directory in ["mirrors/a/objects", "elsewhere/objects", "ws/.git/objects/info"] {
+        for directory in ["mirrors/a/objects", "elsewhere/objects", "run/ws/.git/objects/info"] {
             fs::create_dir_all(at(directory)).unwrap();
         }
         symlink(at("elsewhere"), at("mirrors/out")).unwrap();
@@ -97,12 +98,12 @@ mod tests {
             ("nothing there", "/nope".to_owned(), 0),
         ];
         for (name, text, want) in cases {
-            fs::write(at("ws").join(ALTERNATES), text).unwrap();
-            assert_eq!(borrowed(&at("ws"), &[at("mirrors")]).len(), want, "{name}");
+            fs::write(at("run").join(BORROWED), text).unwrap();
+            assert_eq!(borrowed(&at("run/ws"), &[at("mirrors")]).len(), want, "{name}");
         }
-        fs::remove_file(at("ws").join(ALTERNATES)).unwrap();
-        fs::write(at("list"), good).unwrap();
-        symlink(at("list"), at("ws").join(ALTERNATES)).unwrap();
-        assert_eq!(borrowed(&at("ws"), &[at("mirrors")]), [], "a link out of the workspace");
+        fs::remove_file(at("run").join(BORROWED)).unwrap();
+        // What a step writes into its own workspace opens nothing.
+        fs::write(at("run/ws/.git/objects/info/alternates"), good).unwrap();
+        assert_eq!(borrowed(&at("run/ws"), &[at("mirrors")]), []);
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use lru::LruCache;
 use tako_engine::port::{ClaimRequest, Grant, Lease, QueueError, Role};
-use tako_engine::wire::{Claim, Claimed, Register, Registered, Release};
+use tako_engine::wire::{Claim, Claimed, GiveBack, Register, Registered, Release};
 use tako_schemas::id::RunId;
 use tako_schemas::journal::Owner;
 use tokio::time::Instant;
@@ -18,13 +18,15 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::refusal::Refusal;
 use crate::request::{Json, wait};
-use crate::text::is_word;
+use crate::text::{is_word, plain};
 use crate::token::new_token;
 
 /// How long a claim's answer is remembered if nobody renews its lease.
 const REMEMBERED: Duration = Duration::from_secs(60);
 const LONGEST_NAME: usize = 64;
 const MOST_LABELS: usize = 64;
+/// Most characters of why a lease is given back.
+const LONGEST_REASON: usize = 300;
 /// Most bytes of what a process says of itself, each.
 const LONGEST_TRAIT: usize = 256;
 
@@ -82,6 +84,13 @@ pub(crate) async fn claim(
         lease = claiming => lease?,
         () = app.stop.cancelled() => None,
     };
+    // It waited for long; it may have been withdrawn meanwhile.
+    if let Some(lease) = &lease
+        && app.parts.access.find(&caller.hash).await?.is_none()
+    {
+        app.parts.queue.give_back(lease, "its agent was withdrawn").await?;
+        return Err(Refusal::stranger());
+    }
     if let Some(lease) = &lease {
         tracing::info!(run = %lease.run, attempt = lease.attempt, agent, "claimed");
     }
@@ -111,11 +120,28 @@ pub(crate) async fn release(
     let owner = owned(owner, agent)?;
     for lease in app.parts.queue.leases().await? {
         let of_a_dead_process = lease.owner.agent.as_deref() == Some(agent) && lease.owner.id != owner.id;
-        if of_a_dead_process && app.parts.queue.revoke(&lease, "its agent was started again").await? {
+        if of_a_dead_process
+            && app.parts.queue.revoke(&lease, "its agent was started again, or has ended").await?
+        {
             app.claims.forget(&lease.run);
             tracing::info!(run = %lease.run, attempt = lease.attempt, agent, "released");
         }
     }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST give-back`.
+pub(crate) async fn give_back(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Json(GiveBack { lease, reason }): Json<GiveBack>,
+) -> Result<StatusCode, Refusal> {
+    let agent = name_of(&caller)?;
+    check(&lease, agent)?;
+    let reason = plain(&reason, LONGEST_REASON);
+    app.parts.queue.give_back(&lease, &format!("its agent gave it back: {reason}")).await?;
+    app.claims.forget(&lease.run);
+    tracing::info!(run = %lease.run, attempt = lease.attempt, agent, reason, "given back");
     Ok(StatusCode::NO_CONTENT)
 }
 

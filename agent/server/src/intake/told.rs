@@ -127,9 +127,9 @@ fn judge(raw: Raw, delivery: &str, serves: impl Fn(&RepoId) -> bool) -> Result<T
     Ok(Told::Push(Box::new(PushEvent { repo, branch, push })))
 }
 
-/// The lower-case hexadecimal form of SHA-1 or SHA-256.
+/// The lower-case hexadecimal form of SHA-1: libgit2 reads no repositories with others.
 fn is_commit(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 40 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn is_zero(text: &str) -> bool {

@@ -180,7 +180,7 @@ async fn an_agent_that_starts_anew_loses_what_its_dead_processes_held() {
     assert_eq!(agent.post("release", &release("p2")).await.0, StatusCode::NO_CONTENT);
     assert!(world.store.leases().await.unwrap().is_empty());
     let last = agent.entries(&lease).await.pop().unwrap().entry;
-    assert_eq!(last, Entry::Interrupted { reason: "its agent was started again".to_owned() });
+    assert_eq!(last, Entry::Interrupted { reason: "its agent was started again, or has ended".to_owned() });
     assert_eq!(agent.post("renew", &lease).await.0, StatusCode::GONE);
 }
 

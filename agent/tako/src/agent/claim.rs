@@ -1,14 +1,17 @@
 //! The loop of an agent: claims jobs, and leads several at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backoff::{BackoffBuilder, ExponentialBuilder};
-use tako_engine::driver::{Driver, Left};
-use tako_engine::port::{ClaimRequest, JournalError, Queue};
+use backoff::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tako_engine::driver::{DriveError, Driver, Left};
+use tako_engine::fault::chain;
+use tako_engine::port::{ClaimRequest, JournalError, Lease, Queue};
 use tako_remote::Shipper;
 use tako_schemas::journal::Owner;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::workspaces::Workspaces;
@@ -28,75 +31,89 @@ pub(super) struct Claimer {
     pub(super) slots: u32,
 }
 
+/// What is led now.
+#[derive(Default)]
+struct Led {
+    runs: JoinSet<Report>,
+    leases: HashMap<Id, Lease>,
+}
+
 impl Claimer {
     /// Claims and leads jobs until `drain` says that no more are to be taken, or `max_jobs` were taken, or none came
     /// for `idle_timeout`; and those taken are left. `kill` kills what runs.
-    ///
-    /// # Errors
-    ///
-    /// When the server refuses the agent; what it had taken is left by then.
     pub(super) async fn work(
         &self,
         max_jobs: Option<u32>,
         idle_timeout: Option<Duration>,
         drain: &CancellationToken,
         kill: &CancellationToken,
-    ) -> Result<(), JournalError> {
+    ) {
         let request =
             ClaimRequest { owner: self.owner.clone(), root: None, labels: Some(self.labels.clone()) };
-        let mut runs: JoinSet<Report> = JoinSet::new();
+        let mut led = Led::default();
         let mut taken = 0_u32;
-        let mut refusal = None;
-        let mut pauses = pauses().build();
-        let mut idle_since = tokio::time::Instant::now();
+        let mut idle = after_nothing().build();
+        let mut trouble = after_trouble().build();
+        let mut idle_since = Instant::now();
         loop {
-            let enough = drain.is_cancelled()
-                || refusal.is_some()
-                || max_jobs.is_some_and(|most| taken >= most)
-                || (runs.is_empty() && idle_timeout.is_some_and(|limit| idle_since.elapsed() >= limit));
-            if enough && runs.is_empty() {
-                return refusal.map_or(Ok(()), Err);
+            let at_rest = led.runs.is_empty();
+            let left = match idle_timeout {
+                Some(limit) if at_rest => limit.saturating_sub(idle_since.elapsed()),
+                _ => CLAIM_WAIT,
+            };
+            let enough = drain.is_cancelled() || left.is_zero() || max_jobs.is_some_and(|most| taken >= most);
+            if enough && at_rest {
+                return;
             }
-            let free = !enough && runs.len() < usize::try_from(self.slots).unwrap_or(usize::MAX);
-            let wait = idle_timeout
-                .map_or(CLAIM_WAIT, |limit| CLAIM_WAIT.min(limit.saturating_sub(idle_since.elapsed())));
+            let free = !enough && led.runs.len() < usize::try_from(self.slots).unwrap_or(usize::MAX);
             tokio::select! {
-                Some(report) = runs.join_next(), if !runs.is_empty() => {
-                    idle_since = tokio::time::Instant::now();
-                    match report {
-                        Ok(report) => self.left(report).await,
-                        Err(panic) => tracing::error!(%panic, "a run's task is lost"),
-                    }
+                Some(ended) = led.runs.join_next_with_id(), if !at_rest => {
+                    idle_since = Instant::now();
+                    self.left(&mut led, ended).await;
                 }
                 () = drain.cancelled(), if !enough => {}
-                claimed = self.queue.claim(&request, wait), if free => match claimed {
+                claimed = self.queue.claim(&request, left.min(CLAIM_WAIT)), if free => match claimed {
                     Ok(Some(lease)) => {
-                        pauses = self::pauses().build();
-                        // A grant that never reached us would otherwise be worked on twice.
-                        if let Err(error) = self.queue.renew(&lease).await
-                            && !matches!(error, JournalError::Down { .. })
-                        {
-                            tracing::warn!(run = %lease.run, error = &error as &dyn std::error::Error, "a job is given up at once");
-                            continue;
-                        }
-                        tracing::info!(run = %lease.run, attempt = lease.attempt, "claimed");
-                        taken += 1;
-                        self.workspaces.enter(&lease.run);
-                        runs.spawn(lead(Arc::clone(&self.driver), Arc::clone(&self.queue), lease, kill.clone()));
+                        (idle, trouble) = (after_nothing().build(), after_trouble().build());
+                        taken += u32::from(self.begin(&mut led, lease, kill).await);
                     }
                     // Many agents that all heard nothing must not ask again at the same moment.
-                    Ok(None) => pause(pauses.next(), drain).await,
-                    Err(error @ JournalError::Refused { .. }) => refusal = Some(error),
+                    Ok(None) => pause(&mut idle, drain).await,
+                    // Whoever refuses may be a proxy, for a while.
                     Err(error) => {
                         tracing::warn!(error = &error as &dyn std::error::Error, "cannot ask for a job");
-                        pause(pauses.next(), drain).await;
+                        pause(&mut trouble, drain).await;
                     }
                 },
             }
         }
     }
 
-    async fn left(&self, Report { run, left }: Report) {
+    /// Begins to lead the run of `lease`, once that is known to be in force: a grant that was on its way for too long
+    /// may have passed to somebody else. Returns whether it did.
+    async fn begin(&self, led: &mut Led, lease: Lease, kill: &CancellationToken) -> bool {
+        match self.queue.renew(&lease).await {
+            Ok(()) | Err(JournalError::Down { .. }) => {}
+            Err(error) => {
+                tracing::warn!(run = %lease.run, error = &error as &dyn std::error::Error, "a job is not begun");
+                self.give_back(lease, chain(&error));
+                return false;
+            }
+        }
+        tracing::info!(run = %lease.run, attempt = lease.attempt, "claimed");
+        self.workspaces.enter(&lease.run);
+        let work = lead(Arc::clone(&self.driver), Arc::clone(&self.queue), lease.clone(), kill.clone());
+        led.leases.insert(led.runs.spawn(work).id(), lease);
+        true
+    }
+
+    async fn left(&self, led: &mut Led, ended: Result<(Id, Report), JoinError>) {
+        let (id, left) = match ended {
+            Ok((id, report)) => (id, report.left),
+            Err(lost) => (lost.id(), Err(DriveError::TaskLost { reason: lost.to_string() })),
+        };
+        let Some(lease) = led.leases.remove(&id) else { return };
+        let run = lease.run.clone();
         self.workspaces.leave(&run);
         match left {
             Ok(Left::Finished(outcome)) => {
@@ -108,25 +125,43 @@ impl Claimer {
                 self.shipper.forget(&run).await;
             }
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(%run, error, "left to somebody else");
+                tracing::warn!(%run, error = &error as &dyn std::error::Error, "left to somebody else");
+                // A task that is lost has cleared nothing up itself.
+                self.driver.abandon(&run).await;
+                self.give_back(lease, chain(&error));
             }
         }
+    }
+
+    /// Tells the server that somebody else may have the job, once what its steps wrote has arrived. Nobody waits.
+    fn give_back(&self, lease: Lease, reason: String) {
+        let (queue, shipper) = (Arc::clone(&self.queue), Arc::clone(&self.shipper));
+        tokio::spawn(async move {
+            if let Err(error) = queue.give_back(&lease, &reason).await {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(run = %lease.run, error, "cannot give a job back; others get it when its lease expires");
+            }
+            shipper.flush_all(&lease.run).await;
+            shipper.forget(&lease.run).await;
+        });
     }
 }
 
 /// Pauses between asks that brought nothing: the server has waited already, so they are short.
-fn pauses() -> ExponentialBuilder {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(Duration::from_millis(500))
-        .with_jitter()
-        .without_max_times()
+fn after_nothing() -> ExponentialBuilder {
+    let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50));
+    pauses.with_max_delay(Duration::from_millis(500)).with_jitter().without_max_times()
 }
 
-async fn pause(pause: Option<Duration>, drain: &CancellationToken) {
+/// Pauses between asks that failed.
+fn after_trouble() -> ExponentialBuilder {
+    let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(500));
+    pauses.with_max_delay(Duration::from_secs(60)).with_jitter().without_max_times()
+}
+
+async fn pause(pauses: &mut ExponentialBackoff, drain: &CancellationToken) {
     tokio::select! {
-        () = tokio::time::sleep(pause.unwrap_or_default()) => {}
+        () = tokio::time::sleep(pauses.next().unwrap_or_default()) => {}
         () = drain.cancelled() => {}
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tako_engine::port::RepoSource;
+use tako_engine::port::{RepoSource, Runtime as _};
+use tako_runtime::Runtimes;
 use tako_schemas::id::RunId;
 
 /// How often old ones are looked for.
@@ -16,6 +17,7 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(600);
 pub(super) struct Workspaces {
     directory: PathBuf,
     repos: Arc<dyn RepoSource>,
+    runtimes: Arc<Runtimes>,
     /// How long one is kept after it was left.
     keep: Duration,
     /// Runs that are led here now.
@@ -23,8 +25,13 @@ pub(super) struct Workspaces {
 }
 
 impl Workspaces {
-    pub(super) fn new(directory: PathBuf, repos: Arc<dyn RepoSource>, keep: Duration) -> Self {
-        Self { directory, repos, keep, led: Mutex::default() }
+    pub(super) fn new(
+        directory: PathBuf,
+        repos: Arc<dyn RepoSource>,
+        runtimes: Arc<Runtimes>,
+        keep: Duration,
+    ) -> Self {
+        Self { directory, repos, runtimes, keep, led: Mutex::default() }
     }
 
     /// The run is led here from now on.
@@ -48,11 +55,28 @@ impl Workspaces {
             if self.led.lock().unwrap_or_else(PoisonError::into_inner).contains(&run) {
                 continue;
             }
+            self.hand_back(&run).await;
             match self.repos.discard(&run).await {
                 Ok(()) => tracing::info!(%run, "its workspace was kept long enough, and is removed"),
                 Err(error) => {
                     tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot remove its workspace");
                 }
+            }
+        }
+    }
+}
+
+impl Workspaces {
+    /// Makes what a run left ours, should an engine have been away when it was left.
+    async fn hand_back(&self, run: &RunId) {
+        let place = self.directory.join(run.as_str());
+        let inside = tokio::task::spawn_blocking(move || {
+            let entries = place.read_dir().into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+        });
+        for workspace in inside.await.unwrap_or_default() {
+            if let Err(error) = self.runtimes.leave(run, &workspace).await {
+                tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot take its workspace back");
             }
         }
     }

@@ -94,8 +94,9 @@ async fn register(
             .hint("on the server: `tako token create --role registration NAME`; here: --token-file FILE")
     })?;
     let token = secret_file::read(file)?;
-    let ca_file = config.ca_file.clone();
-    let registered = Client::register(&server, Token::new(&token), &name, ca_file, config.allow_http).await?;
+    let ca_file = global.ca_file.clone().or_else(|| config.ca_file.clone());
+    let allow_http = global.allow_http || config.allow_http;
+    let registered = Client::register(&server, Token::new(&token), &name, ca_file, allow_http).await?;
     let registration = Registration { server, name: registered.name, token: registered.token };
     let text = serde_json::to_string(&registration).map_err(|error| CliError::surroundings(&error))?;
     secret_file::write(&home.root().join("agent.json"), &text)?;
@@ -112,11 +113,16 @@ async fn work(
     global: &Global,
 ) -> Result<ExitCode, CliError> {
     let Registration { server, name, token } = registration(home)?;
+    if config.slots == 0 {
+        return Err(CliError::usage("`slots = 0` in agent.toml: the agent could run nothing")
+            .hint("leave it out for one run at a time"));
+    }
+    let _alone = home.lock("agent.lock", "tako agent")?;
     let mut signals = Signals::listen()?;
-    let server = global.server.clone().unwrap_or(server);
+    let server = global.server.clone().or_else(|| config.server.clone()).unwrap_or(server);
     let client = ClientConfig {
-        ca_file: config.ca_file.clone(),
-        allow_http: config.allow_http,
+        ca_file: global.ca_file.clone().or_else(|| config.ca_file.clone()),
+        allow_http: global.allow_http || config.allow_http,
         ..ClientConfig::new(server.clone(), Token::new(&token))
     };
     let machine = BuildMachine::new(home, config, Client::new(client)?, &name)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tako_engine::port::{Access, Deliveries, Grant, Observer, Role};
@@ -14,7 +14,7 @@ use tako_server::{Server, ServerOptions};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::exec::Output;
@@ -36,6 +36,8 @@ use crate::wiring;
 
 /// How long anything may take that should take a moment.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long server and agent have to end.
+const LAST_MOMENTS: Duration = Duration::from_secs(10);
 const VERSION: &str = "1.4.0";
 
 /// See Tako at work: a push to a repository of a temporary folder, from server to subscribers
@@ -52,10 +54,12 @@ pub(crate) async fn demo(args: &DemoArgs, global: &Global) -> Result<ExitCode, C
         .prefix("tako-demo-")
         .tempdir()
         .map_err(|error| CliError::io("make a temporary folder", &error))?;
+    let background = Background::default();
     let shown = tokio::select! {
-        shown = show(folder.path(), args, global) => shown,
+        shown = show(folder.path(), args, global, &background) => shown,
         by = signals.next() => Err(CliError::new(Code::Cancelled, format!("stopped by {by}"))),
     };
+    background.stop().await;
     end(folder, args.keep && shown.is_ok())?;
     shown
 }
@@ -70,7 +74,39 @@ fn end(folder: TempDir, keep: bool) -> Result<(), CliError> {
     folder.close().map_err(|error| CliError::io(format!("remove {}", path.display()), &error))
 }
 
-async fn show(folder: &Path, args: &DemoArgs, global: &Global) -> Result<ExitCode, CliError> {
+/// What goes on beside the demonstration, and must end before its folder goes.
+#[derive(Default)]
+struct Background {
+    stop: CancellationToken,
+    kill: CancellationToken,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Background {
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(work);
+    }
+
+    /// Ends all of it.
+    async fn stop(&self) {
+        self.stop.cancel();
+        self.kill.cancel();
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_MOMENTS, ended).await.is_err() {
+            tasks.shutdown().await;
+        }
+        // A fetch on a thread of its own sees a moment later that nobody waits for it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn show(
+    folder: &Path,
+    args: &DemoArgs,
+    global: &Global,
+    background: &Background,
+) -> Result<ExitCode, CliError> {
     let say = |text: &str| say(global, text);
     let place = Place::new(folder);
     say(&format!(
@@ -78,7 +114,7 @@ async fn show(folder: &Path, args: &DemoArgs, global: &Global) -> Result<ExitCod
         folder.display()
     ));
     place.lay_out().await?;
-    let machine = Demonstration::start(folder, &place).await?;
+    let machine = Demonstration::start(folder, &place, background).await?;
     say(&format!("A server on {}, an agent, and a post-receive hook in {OWNER}/{LIBRARY}", machine.url));
     say("Isolation: host. The steps run as processes of this machine; on an agent of yours, name images");
     say(&format!("\n$ git commit --all --message 'Version {VERSION}' && git push origin main"));
@@ -93,7 +129,6 @@ async fn show(folder: &Path, args: &DemoArgs, global: &Global) -> Result<ExitCod
     let report = report::of(machine.source.journal.as_ref(), machine.source.logs.as_ref(), &root).await?;
     display.conclude(&report).await;
     let states = tree(machine.source.journal.as_ref(), &root).await?;
-    machine.stop().await;
 
     say("\nWhat ran, what did not, and why:");
     if let Some(node) = Node::of(&states, None, OffsetDateTime::now_utc()) {
@@ -109,7 +144,7 @@ async fn show(folder: &Path, args: &DemoArgs, global: &Global) -> Result<ExitCod
             folder.display()
         )),
         false => say(&format!(
-            "The folder is gone again. Look further:\n  {program} demo --keep     # leaves it: status, logs, \
+            "The folder is removed. Look further:\n  {program} demo --keep     # leaves it: status, logs, \
              deliveries\n  {program} init            # a tako.yml for a repository of yours\n  {program} exec WORKFLOW   \
              # run it here, without a server\n  {program} server --help   # docs/server.md: a server, agents, webhooks"
         )),
@@ -125,12 +160,10 @@ struct Demonstration {
     url: String,
     source: Source,
     deliveries: Arc<dyn Deliveries>,
-    stop: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Demonstration {
-    async fn start(folder: &Path, place: &Place) -> Result<Self, CliError> {
+    async fn start(folder: &Path, place: &Place, background: &Background) -> Result<Self, CliError> {
         let clone = CloneConfig { url: Some(place.clone_url()), ..CloneConfig::default() };
         let home = Home::at(folder.join("server"));
         home.create()?;
@@ -154,9 +187,8 @@ impl Demonstration {
         let options = ServerOptions { repositories: config.repositories.clone(), ..ServerOptions::default() };
         let server = Server::new(wiring::server_parts(&home, &config, Arc::clone(&store)), options)
             .map_err(|error| CliError::usage(error.to_string()))?;
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let serving = tokio::spawn(async move {
+        let stopped = background.stop.clone();
+        background.spawn(async move {
             if let Err(error) = server.serve(listener, stopped).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the server ended");
             }
@@ -170,9 +202,9 @@ impl Demonstration {
         let config =
             AgentConfig { slots: 4, isolation: AgentIsolation::Host, clone, ..AgentConfig::default() };
         let build = BuildMachine::new(&agent_home, &config, client(&agent.token)?, &agent.name)?;
-        let drain = stop.clone();
-        let working = tokio::spawn(async move {
-            if let Err(error) = build.work(None, None, &drain, &CancellationToken::new()).await {
+        let (drain, kill) = (background.stop.clone(), background.kill.clone());
+        background.spawn(async move {
+            if let Err(error) = build.work(None, None, &drain, &kill).await {
                 error.print(anstream::ColorChoice::Auto);
             }
         });
@@ -181,7 +213,8 @@ impl Demonstration {
         secret_file::write(&token_file, &token("hook", Role::Trigger).await?)?;
         let program = std::env::current_exe().map_err(|error| CliError::io("find tako itself", &error))?;
         let repo = RepoId::new(OWNER, LIBRARY).map_err(|error| CliError::usage(error.to_string()))?;
-        let hook = Hook { program: &program, repo: &repo, server: &url, token_file: &token_file };
+        let hook =
+            Hook { program: &program, repo: &repo, server: &url, token_file: &token_file, ca_file: None };
         hook.install(&place.bare(LIBRARY))?;
 
         // Subscribers are found in the server's set, so all of them have to be there.
@@ -192,7 +225,7 @@ impl Demonstration {
         })
         .await?;
         let source = Source::remote(&client(&token("demo", Role::Read).await?)?);
-        Ok(Self { url, source, deliveries: store, stop, tasks: vec![working, serving] })
+        Ok(Self { url, source, deliveries: store })
     }
 
     /// The run that the push starts.
@@ -209,13 +242,6 @@ impl Demonstration {
             }
         })
         .await
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        for task in self.tasks {
-            let _ = tokio::time::timeout(Duration::from_secs(10), task).await;
-        }
     }
 }
 

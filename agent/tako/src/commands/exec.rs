@@ -108,7 +108,7 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
         max_depth: config.max_depth,
         max_attempts: None,
         labels: vec![wiring::EXEC_LABEL.to_owned()],
-        policy: wiring::policy(config.policy.clone(), "config.toml")?,
+        policy: wiring::policy(config.policy.clone().of_exec(), "config.toml")?,
     };
     let owner = tako_runtime::this_owner(format!("exec-{}", uuid::Uuid::new_v4()))
         .map_err(|error| CliError::io("identify this process", &error))?;
@@ -122,12 +122,14 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     {
         tracing::info!(run = %root, "an interrupted run was set aside");
     }
-    if let Err(error) = machine.runtimes.sweep().await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "cannot remove containers of dead processes"
-        );
-    }
+    // An engine that does not answer keeps nobody waiting.
+    let runtimes = Arc::clone(&machine.runtimes);
+    tokio::spawn(async move {
+        if let Err(error) = runtimes.sweep().await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "cannot remove containers of dead processes");
+        }
+    });
 
     let request = Request {
         origin,

@@ -66,7 +66,15 @@ pub(crate) async fn hook(
                 .map_err(|error| CliError::io("find the token file", &error))?;
             let program =
                 std::env::current_exe().map_err(|error| CliError::io("find tako itself", &error))?;
-            let hook = Hook { program: &program, repo, server, token_file: &token_file };
+            let ca_file = global.ca_file.as_deref().map(std::path::absolute).transpose();
+            let ca_file = ca_file.map_err(|error| CliError::io("find the file of authorities", &error))?;
+            let hook = Hook {
+                program: &program,
+                repo,
+                server,
+                token_file: &token_file,
+                ca_file: ca_file.as_deref(),
+            };
             let path = hook.install(directory)?;
             written(writeln!(out, "wrote {}", path.display()))
         }
@@ -80,6 +88,7 @@ pub(crate) struct Hook<'a> {
     pub(crate) repo: &'a RepoId,
     pub(crate) server: &'a str,
     pub(crate) token_file: &'a Path,
+    pub(crate) ca_file: Option<&'a Path>,
 }
 
 impl Hook<'_> {
@@ -112,12 +121,14 @@ impl Hook<'_> {
 
     fn script(&self) -> String {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let authorities = self.ca_file.map(|file| format!(" --ca-file {}", quoted(&file.to_string_lossy())));
         format!(
-            "#!/bin/sh\n{MARK}\nexec {} hook post-receive --repo {} --server {} --token-file {}\n",
+            "#!/bin/sh\n{MARK}\nexec {} hook post-receive --repo {} --server {} --token-file {}{}\n",
             quoted(&self.program.to_string_lossy()),
             quoted(&self.repo.to_string()),
             quoted(self.server),
             quoted(&self.token_file.to_string_lossy()),
+            authorities.unwrap_or_default(),
         )
     }
 }
@@ -140,10 +151,13 @@ async fn post_receive(repo: &RepoId, client: &Client, out: &mut dyn Write) -> Re
             after: Some(after.to_owned()),
             actor: std::env::var("TAKO_PUSHER").or_else(|_| std::env::var("USER")).ok(),
         };
-        let told = (|| client.push(&notice))
-            .retry(ExponentialBuilder::default().with_jitter().with_total_delay(Some(PATIENCE)))
-            .when(ClientError::is_transient)
-            .await;
+        let telling = (|| client.push(&notice))
+            .retry(ExponentialBuilder::default().with_jitter().without_max_times())
+            .when(ClientError::is_transient);
+        let told = match tokio::time::timeout(PATIENCE, telling).await {
+            Ok(told) => told.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("{} did not take it within {PATIENCE:?}", client.place())),
+        };
         let shown = clean_line(reference);
         let said = match told {
             Ok(()) => writeln!(out, "tako: {shown} of {repo} was told to the server"),

@@ -48,7 +48,10 @@ pub(crate) async fn logs(
     let source = Source::open(global)?;
     let run = chosen(source.journal.as_ref(), args.run.as_ref()).await?;
     let mut show = Show::new(args, run.clone(), out);
-    if args.follow {
+    let states = tree(source.journal.as_ref(), &run).await?;
+    let over = states[0].ended().is_some();
+    // What goes on may still come to what is asked for.
+    if args.follow && !over {
         let show = Arc::new(Following(Mutex::new(show)));
         let observer = Arc::clone(&show) as Arc<dyn Observer>;
         let gone = async {
@@ -63,7 +66,6 @@ pub(crate) async fn logs(
         }
         return written(show.lock().result());
     }
-    let states = tree(source.journal.as_ref(), &run).await?;
     if let Some(repo) = args.repo.as_ref().filter(|repo| !states.iter().any(|state| names(repo, state))) {
         return Err(CliError::usage(format!("{repo} has no run below {run}")));
     }

@@ -28,6 +28,10 @@ pub(crate) async fn server(args: &ServerArgs, global: &Global) -> Result<ExitCod
     home.create()?;
     let mut config: ServerConfig = home.read_toml("server.toml")?;
     config.listen = args.listen.unwrap_or(config.listen);
+    if config.lease.is_zero() || config.max_concurrent_repos == 0 {
+        return Err(CliError::usage("`lease_secs` and `max_concurrent_repos` in server.toml must not be 0"));
+    }
+    let _alone = home.lock("server.lock", "tako server")?;
     let mut signals = Signals::listen()?;
     let store = wiring::store_with(&home, config.lease)?;
     let parts = wiring::server_parts(&home, &config, store);

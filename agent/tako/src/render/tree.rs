@@ -152,7 +152,9 @@ fn standing(state: &RunState, lost: Option<&str>) -> (&'static str, Option<Strin
         (Phase::Finished(ended), _) => (word(ended.outcome), ended.cause.clone()),
         (_, Some(lost)) => ("interrupted", Some(lost.to_owned())),
         (Phase::Interrupted { reason }, None) => ("interrupted", Some(reason.clone())),
-        (Phase::Queued, None) => ("queued", Some("waits for its repository or a free slot".to_owned())),
+        (Phase::Queued, None) => {
+            ("queued", Some("waits for its repository, a free slot, or an agent with its labels".to_owned()))
+        }
         (Phase::Active { .. }, None) => ("executing", None),
         (Phase::Parked, None) => ("waiting", Some("waits for its child runs".to_owned())),
     }
@@ -189,7 +191,7 @@ fn steps(state: &RunState, interrupted: bool, now: OffsetDateTime) -> Vec<StepLi
         outputs: serde_json::Map::new(),
     };
     let line = |id: &StepId| match state.steps.get(id) {
-        Some(StepState::Running { attempt, since, spawned }) => StepLine {
+        Some(StepState::Running { attempt, since, spawned, .. }) => StepLine {
             attempt: Some(*attempt),
             cause: spawned.as_ref().filter(|_| interrupted).and_then(|spawned| still_runs(spawned.process?)),
             duration_ms: (!interrupted).then(|| millis(*since, now)),
