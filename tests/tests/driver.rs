@@ -57,9 +57,20 @@ async fn a_cancellation_stops_the_step_and_nothing_follows() {
 async fn a_run_that_was_cancelled_in_the_queue_starts_nothing() {
     let machine = Machine::new(&[("o/a:main", ONE)]);
     let run = machine.submit("o/a:main").await;
+    assert_eq!(machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap(), 1);
+    // It takes nobody to end it: perhaps there never is anybody who could claim it.
+    let Phase::Finished(ended) = machine.state(&run).await.phase else { panic!("it is not over") };
+    assert_eq!(ended.outcome, Outcome::Cancelled);
+    assert_eq!(machine.claim("a").await, None);
+}
+
+#[tokio::test]
+async fn a_run_that_was_cancelled_before_its_first_step_starts_nothing() {
+    let machine = Machine::new(&[("o/a:main", ONE)]);
+    let run = machine.submit("o/a:main").await;
+    let lease = machine.claim("a").await.unwrap();
     machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap();
-    let left = machine.lead(machine.claim("a").await.unwrap()).await.unwrap();
-    assert_eq!(outcome(left), Outcome::Cancelled);
+    assert_eq!(outcome(machine.lead(lease).await.unwrap()), Outcome::Cancelled);
     assert!(machine.repos.workspaces.lock().unwrap().is_empty());
     assert!(machine.state(&run).await.steps.is_empty());
 }
@@ -163,11 +174,11 @@ async fn a_run_that_is_killed_ends_after_its_children() {
     let kill = CancellationToken::new();
     let led = machine.lead_until(machine.claim("a").await.unwrap(), kill.clone());
     machine.runtime.next().await;
+    let child = machine.claim("a").await.unwrap();
     machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap();
     kill.cancel();
     assert_eq!(led.await.unwrap().unwrap(), Left::Parked, "its child has not ended");
 
-    let child = machine.claim("a").await.unwrap();
     assert_eq!(outcome(machine.lead_until(child.clone(), kill.clone()).await.unwrap()), Outcome::Cancelled);
     assert!(machine.state(&child.run).await.steps.is_empty(), "nothing of it was started");
     let again = machine.claim("a").await.unwrap();
@@ -175,6 +186,22 @@ async fn a_run_that_is_killed_ends_after_its_children() {
     assert_eq!(outcome(machine.lead_until(again, kill).await.unwrap()), Outcome::Cancelled);
     let state = machine.state(&run).await;
     assert!(!state.steps.contains_key(&step("on_cancellation.step-1")));
+    assert_eq!(machine.claim("a").await, None);
+}
+
+#[tokio::test]
+async fn a_cancelled_parent_hears_of_children_that_nobody_had_taken() {
+    let parent = "version: 1\nworkflows: {go: {steps: [{uses: tako/fan-out@v1, with: {event_type: built, wait_for_children: true}}]}}\n";
+    let child = "version: 1\nworkflows: {go: {steps: [wait]}}\nsubscriptions: [{artifact: 'o/a:default', events: [built], workflow: go}]\n";
+    let machine = Machine::new(&[("o/a:main", parent), ("o/b:main", child)]);
+    let run = machine.submit("o/a:main").await;
+    let led = machine.lead(machine.claim("a").await.unwrap());
+    assert_eq!(led.await.unwrap().unwrap(), Left::Parked);
+    assert_eq!(machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap(), 2);
+    assert!(machine.state(&run).await.open_children().next().is_none());
+    let again = machine.claim("a").await.unwrap();
+    assert_eq!((&again.run, again.errand), (&run, true));
+    assert_eq!(outcome(machine.lead(again).await.unwrap()), Outcome::Cancelled);
     assert_eq!(machine.claim("a").await, None);
 }
 
