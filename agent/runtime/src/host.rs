@@ -7,11 +7,12 @@ use async_trait::async_trait;
 
 use tako_engine::port::{Observer, Running, Runtime, RuntimeError, StepCommand};
 use tako_schemas::id::RunId;
-use tako_schemas::journal::Spawned;
+use tako_schemas::journal::{Process, Spawned};
 
 use crate::confine;
-use crate::error::blocking;
+use crate::error::{blocking, machine};
 use crate::launch::launch;
+use crate::orphans;
 use crate::reap::reap;
 use crate::running::HostRunning;
 
@@ -36,6 +37,19 @@ impl HostRuntime {
     #[must_use]
     pub fn new(config: HostConfig) -> Self {
         Self { config: Arc::new(config) }
+    }
+}
+
+impl HostRuntime {
+    /// Processes of steps that were started with this scratch directory and live now, with the runs that they name.
+    ///
+    /// # Errors
+    ///
+    /// The process table cannot be read.
+    pub async fn processes(&self) -> Result<Vec<(Process, RunId)>, RuntimeError> {
+        let config = Arc::clone(&self.config);
+        let action = "look for processes";
+        blocking(action, move || orphans::of(&config.scratch).map_err(|error| machine(action, error))).await
     }
 }
 

@@ -15,6 +15,7 @@ mod launch;
 mod lines;
 mod log;
 mod logs;
+mod orphans;
 mod owner;
 mod procfs;
 mod program;

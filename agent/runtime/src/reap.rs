@@ -95,7 +95,7 @@ fn leader_lives(process: Process) -> bool {
 }
 
 /// How the entry that the runtime adds to every step's environment begins.
-fn marker(scratch: &Path) -> Vec<u8> {
+pub(crate) fn marker(scratch: &Path) -> Vec<u8> {
     let mut marker = OsString::from("TAKO_OUTPUT=");
     marker.push(scratch.join(""));
     marker.into_vec()

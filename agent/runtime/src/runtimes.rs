@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use tako_engine::port::{Observer, Place, Running, Runtime, RuntimeError, StepCommand};
 use tako_schemas::id::RunId;
-use tako_schemas::journal::Spawned;
+use tako_schemas::journal::{Process, Spawned};
 
 use crate::container::{ContainerConfig, ContainerRuntime, contained_path};
 use crate::host::{HostConfig, HostRuntime};
@@ -36,6 +36,15 @@ impl Runtimes {
     /// The engine does not do it.
     pub async fn sweep(&self) -> Result<usize, RuntimeError> {
         self.containers.sweep().await
+    }
+
+    /// Processes of steps of this `TAKO_HOME` that live now, with the runs that they name.
+    ///
+    /// # Errors
+    ///
+    /// The process table cannot be read.
+    pub async fn processes(&self) -> Result<Vec<(Process, RunId)>, RuntimeError> {
+        self.host.processes().await
     }
 
     /// Makes everything in `workspace` the invoking user's, until the next step of `run` that runs in a container. The

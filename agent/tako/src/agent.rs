@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tako_engine::driver::Driver;
-use tako_engine::port::{Clock, Outbox, Queue, RepoSource};
+use tako_engine::port::{Clock, Journal, Outbox, Queue, RepoSource, Runtime as _};
 use tako_engine::ports::{Ports, Settings};
 use tako_remote::{Client, Courier, RemoteJournal, RemoteQueue, RemoteRepos, RemoteTree, Shipper, replay};
 use tako_runtime::{Runtimes, log_path, this_owner};
 use tako_schemas::config::{AgentConfig, AgentIsolation, PolicyConfig};
-use tako_schemas::journal::Owner;
+use tako_schemas::journal::{Owner, Spawned};
 use tako_steps::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,8 @@ pub(crate) struct BuildMachine {
     home: Home,
     client: Client,
     outbox: Arc<dyn Outbox>,
+    /// Runs of `tako exec` in the same home.
+    journal: Arc<dyn Journal>,
     runtimes: Arc<Runtimes>,
     owner: Owner,
     workspaces: Arc<Workspaces>,
@@ -48,7 +50,8 @@ impl BuildMachine {
         client: Client,
         name: &str,
     ) -> Result<Self, CliError> {
-        let outbox: Arc<dyn Outbox> = wiring::store(home)?;
+        let store = wiring::store(home)?;
+        let outbox = Arc::clone(&store) as Arc<dyn Outbox>;
         let logs = home.logs();
         let shipper = Arc::new(Shipper::new(
             client.clone(),
@@ -100,7 +103,7 @@ impl BuildMachine {
             labels: config.labels.clone(),
             slots: config.slots,
         };
-        Ok(Self { home: home.clone(), client, outbox, runtimes, owner, workspaces, claimer })
+        Ok(Self { home: home.clone(), client, outbox, journal: store, runtimes, owner, workspaces, claimer })
     }
 
     /// Clears up after an earlier process, tells what that could not tell, and works until `drain` fires and what was
@@ -112,6 +115,7 @@ impl BuildMachine {
         drain: &CancellationToken,
         kill: &CancellationToken,
     ) -> Result<(), CliError> {
+        self.end_orphans().await?;
         if let Err(error) = self.runtimes.sweep().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -149,6 +153,25 @@ impl BuildMachine {
             ..self.owner.clone()
         };
         let _ = tokio::time::timeout(LAST_WORDS, self.client.release(&nobody)).await;
+        Ok(())
+    }
+}
+
+impl BuildMachine {
+    /// Ends the steps of an earlier process that was killed: they are led by nobody, and start again as the next
+    /// attempt, here or elsewhere. Those of `tako exec` in the same home are its own.
+    async fn end_orphans(&self) -> Result<(), CliError> {
+        let found = self.runtimes.processes().await.map_err(|error| CliError::surroundings(&error))?;
+        for (process, run) in found {
+            if self.journal.find(&run).await?.is_some() {
+                continue;
+            }
+            tracing::info!(%run, pid = process.pid, "ending a step of an earlier process");
+            let left = Spawned { process: Some(process), container: None };
+            if let Err(error) = self.runtimes.reap(&left).await {
+                tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot end a step");
+            }
+        }
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The only place that names concrete adapters.
+//! Names the concrete adapters of this machine and of a server; `agent` and `source` name those of a remote one.
 
 use std::sync::Arc;
 use std::time::Duration;

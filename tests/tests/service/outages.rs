@@ -67,8 +67,14 @@ fn a_killed_agent_that_comes_back_goes_on_at_once() {
     let run = farm.push(&repos[0]);
     farm.until(&run, "step_spawned");
     agent.kill();
-    std::fs::write(files.path().join("go"), "").unwrap();
     agent.restart();
+    wait_until("the second attempt runs", || {
+        let spawned = farm.journal(&run).iter().filter(|entry| entry["type"] == "step_spawned").count();
+        (spawned == 2).then_some(())
+    });
+    let first = farm.until(&run, "step_spawned")["process"]["pid"].to_string();
+    assert!(!std::path::Path::new("/proc").join(&first).exists(), "the first attempt has been ended");
+    std::fs::write(files.path().join("go"), "").unwrap();
     assert_eq!(farm.ended(&run)["state"], "success");
     let journal = farm.journal(&run);
     let lost = journal.iter().find(|entry| entry["type"] == "interrupted").unwrap();
