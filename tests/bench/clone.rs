@@ -11,12 +11,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tako_tests::binary::tako;
 use tako_tests::git::{self, HttpServer, TestRepo};
 use tako_tests::home::Home;
+use tako_tests::stopwatch;
 
 /// Repetitions of each measurement; the median counts.
 const ROUNDS: usize = 5;
@@ -57,7 +57,7 @@ fn make(root: &Path) {
 
 /// `tako exec` of a repository that it has to clone first, in a home of its own every time.
 fn tako_clones(server: &HttpServer) -> Duration {
-    median(|| {
+    stopwatch::median(ROUNDS, || {
         let home = Home::new();
         let mut config = format!("[clone]\nurl = {:?}\n", server.template());
         if server.url().starts_with("https") {
@@ -75,7 +75,7 @@ fn tako_clones(server: &HttpServer) -> Duration {
 
 /// `git clone --depth 1` and a shell.
 fn git_clones(server: &HttpServer) -> Duration {
-    median(|| {
+    stopwatch::median(ROUNDS, || {
         let into = tempfile::tempdir().unwrap();
         let mut url = server.clone_url("o/r");
         let mut command = git::command(into.path());
@@ -92,21 +92,4 @@ fn print(name: &str, tako: Duration, baseline: Duration) {
     let millis = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
     let ratio = tako.as_secs_f64() / baseline.as_secs_f64();
     println!("{name:<44} {:>10} {:>10} {ratio:>7.2}x", millis(tako), millis(baseline));
-}
-
-/// The median time from start to end; everything must succeed. What `prepare` makes beside the command lives as long,
-/// and neither making nor removing it is counted.
-fn median<T>(prepare: impl Fn() -> (Command, T)) -> Duration {
-    let mut times: Vec<Duration> = (0..ROUNDS)
-        .map(|_| {
-            let (mut command, _place) = prepare();
-            let begin = Instant::now();
-            let output = command.stdin(Stdio::null()).output().unwrap();
-            let took = begin.elapsed();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            took
-        })
-        .collect();
-    times.sort();
-    times[ROUNDS / 2]
 }

@@ -10,11 +10,12 @@
 )]
 
 use std::fmt::Write as _;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use tako_tests::binary::tako;
 use tako_tests::home::Home;
+use tako_tests::stopwatch;
 
 /// Repetitions of each measurement; the median counts.
 const ROUNDS: usize = 9;
@@ -111,17 +112,6 @@ fn print(name: &str, tako: Duration, baseline: Option<Duration>) {
     }
 }
 
-/// The median time from start to end; everything must succeed.
 fn median(command: impl Fn() -> Command) -> Duration {
-    let mut times: Vec<Duration> = (0..ROUNDS)
-        .map(|_| {
-            let begin = Instant::now();
-            let output = command().stdin(Stdio::null()).output().unwrap();
-            let took = begin.elapsed();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            took
-        })
-        .collect();
-    times.sort();
-    times[ROUNDS / 2]
+    stopwatch::median(ROUNDS, || (command(), ()))
 }

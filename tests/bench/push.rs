@@ -14,8 +14,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tako_tests::agent::AgentProcess;
@@ -26,6 +26,7 @@ use tako_tests::git::{HttpServer, TestRepo};
 use tako_tests::home::Home;
 use tako_tests::process::wait_until;
 use tako_tests::server::ServerProcess;
+use tako_tests::stopwatch;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -190,17 +191,6 @@ fn resident_mb(process: u32) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
-/// The median time from start to end; everything must succeed.
 fn median(rounds: usize, command: impl Fn() -> Command) -> Duration {
-    let mut times: Vec<Duration> = (0..rounds)
-        .map(|_| {
-            let begin = Instant::now();
-            let output = command().stdin(Stdio::null()).output().unwrap();
-            let took = begin.elapsed();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            took
-        })
-        .collect();
-    times.sort();
-    times[rounds / 2]
+    stopwatch::median(rounds, || (command(), ()))
 }

@@ -10,4 +10,5 @@ pub mod home;
 pub mod port;
 pub mod process;
 pub mod server;
+pub mod stopwatch;
 pub mod tls;

@@ -50,7 +50,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             first_pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(30),
+            longest_pause: Duration::from_secs(10),
             keep_after: Duration::from_millis(500),
             log_pause: Duration::from_millis(200),
         }
