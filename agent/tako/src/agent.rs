@@ -155,9 +155,7 @@ impl BuildMachine {
         let _ = tokio::time::timeout(LAST_WORDS, self.client.release(&nobody)).await;
         Ok(())
     }
-}
 
-impl BuildMachine {
     /// Ends the steps of an earlier process that was killed: they are led by nobody, and start again as the next
     /// attempt, here or elsewhere. Those of `tako exec` in the same home are its own.
     async fn end_orphans(&self) -> Result<(), CliError> {
