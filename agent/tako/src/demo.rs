@@ -107,6 +107,8 @@ async fn git(directory: &Path, arguments: &[&str]) -> Result<String, CliError> {
         .envs([("GIT_AUTHOR_NAME", "Demo"), ("GIT_AUTHOR_EMAIL", "demo@example.org")])
         .envs([("GIT_COMMITTER_NAME", "Demo"), ("GIT_COMMITTER_EMAIL", "demo@example.org")])
         .stdin(Stdio::null())
+        // Ctrl-C is for the demonstration, which then ends git.
+        .process_group(0)
         .kill_on_drop(true)
         .output()
         .await

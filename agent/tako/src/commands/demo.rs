@@ -77,27 +77,41 @@ fn end(folder: TempDir, keep: bool) -> Result<(), CliError> {
 /// What goes on beside the demonstration, and must end before its folder goes.
 #[derive(Default)]
 struct Background {
-    stop: CancellationToken,
-    kill: CancellationToken,
-    tasks: Mutex<JoinSet<()>>,
+    agent: Task,
+    /// Ends after the agent, which has a last word to tell it.
+    server: Task,
 }
 
 impl Background {
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(work);
-    }
-
-    /// Ends all of it.
     async fn stop(&self) {
-        self.stop.cancel();
-        self.kill.cancel();
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        let ended = async { while tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_MOMENTS, ended).await.is_err() {
-            tasks.shutdown().await;
-        }
+        self.agent.end().await;
+        self.server.end().await;
         // A fetch on a thread of its own sees a moment later that nobody waits for it.
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// A part that goes on until it is told to stop.
+#[derive(Default)]
+struct Task {
+    stop: CancellationToken,
+    kill: CancellationToken,
+    work: Mutex<JoinSet<()>>,
+}
+
+impl Task {
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).spawn(work);
+    }
+
+    async fn end(&self) {
+        self.stop.cancel();
+        self.kill.cancel();
+        let mut work = std::mem::take(&mut *self.work.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = async { while work.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_MOMENTS, ended).await.is_err() {
+            work.shutdown().await;
+        }
     }
 }
 
@@ -187,8 +201,8 @@ impl Demonstration {
         let options = ServerOptions { repositories: config.repositories.clone(), ..ServerOptions::default() };
         let server = Server::new(wiring::server_parts(&home, &config, Arc::clone(&store)), options)
             .map_err(|error| CliError::usage(error.to_string()))?;
-        let stopped = background.stop.clone();
-        background.spawn(async move {
+        let stopped = background.server.stop.clone();
+        background.server.spawn(async move {
             if let Err(error) = server.serve(listener, stopped).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the server ended");
             }
@@ -202,8 +216,8 @@ impl Demonstration {
         let config =
             AgentConfig { slots: 4, isolation: AgentIsolation::Host, clone, ..AgentConfig::default() };
         let build = BuildMachine::new(&agent_home, &config, client(&agent.token)?, &agent.name)?;
-        let (drain, kill) = (background.stop.clone(), background.kill.clone());
-        background.spawn(async move {
+        let (drain, kill) = (background.agent.stop.clone(), background.agent.kill.clone());
+        background.agent.spawn(async move {
             if let Err(error) = build.work(None, None, &drain, &kill).await {
                 error.print(anstream::ColorChoice::Auto);
             }
