@@ -111,7 +111,9 @@ async fn after_a_crash_the_step_is_ended_and_tried_again_by_somebody_else() {
     let driver = Driver::new(machine.driver.ports().clone(), settings());
     let second = machine.claim("b").await.unwrap();
     assert_eq!(second.attempt, 2);
-    let led = tokio::spawn(async move { driver.drive(second, &CancellationToken::new()).await });
+    let led = tokio::spawn(async move {
+        driver.drive(second, &CancellationToken::new(), &CancellationToken::new()).await
+    });
     let process = machine.runtime.next().await;
     assert_eq!((process.command.step.as_str(), process.command.attempt), ("two", 2));
     assert_eq!(machine.runtime.reaped.lock().unwrap().len(), 1);

@@ -64,22 +64,24 @@ impl Driver {
     }
 
     /// Leads the run of `lease` until it is over or waits for children. When `kill` fires, what runs is killed
-    /// at once instead of being asked to stop first.
+    /// at once instead of being asked to stop first. Fires `settled` when the lease is given up or the run is over:
+    /// what is done after that needs no lease.
     ///
     /// # Errors
     ///
     /// When the journal does not work or the lease is lost. No process of the run is left then.
-    pub async fn drive(&self, lease: Lease, kill: &CancellationToken) -> Result<Left, DriveError> {
+    pub async fn drive(
+        &self,
+        lease: Lease,
+        kill: &CancellationToken,
+        settled: &CancellationToken,
+    ) -> Result<Left, DriveError> {
         let span = tracing::info_span!("run", run = %lease.run, attempt = lease.attempt);
         async {
-            let mut session = Session::open(&self.ports, lease).await?;
+            let mut session = Session::open(&self.ports, lease, settled.clone()).await?;
             let left = self.lead(&mut session, kill).await;
-            if !matches!(left, Ok(Left::Finished(_))) {
-                self.leave(&session).await;
-                // Whoever leads it on may be another agent; `exec` comes back to it for certain.
-                if session.lease.owner.agent.is_some() {
-                    self.forget(session.run());
-                }
+            if left.is_err() {
+                self.clear_up(&session).await;
             }
             left
         }
@@ -106,6 +108,7 @@ impl Driver {
                     if session.state.open_children().next().is_some() =>
                 {
                     self.cancel_children(&session.state, &cause).await?;
+                    self.clear_up(session).await;
                     if give_up_lease(session, Settle::Park { until: None }).await? {
                         return Ok(Left::Parked);
                     }
@@ -133,6 +136,7 @@ impl Driver {
             match effect {
                 // It holds no lock: to go on it waits in line like everybody else.
                 Effect::StartStep { .. } if session.lease.errand => {
+                    self.clear_up(session).await;
                     if give_up_lease(session, Settle::Requeue).await? {
                         return Ok(Left::Parked);
                     }
@@ -150,6 +154,8 @@ impl Driver {
                     if let Some(reason) = reason {
                         self.cancel_children(&session.state, reason).await?;
                     }
+                    // Before others may lead it: they must find the workspace ours, and nothing in it at work.
+                    self.clear_up(session).await;
                     if give_up_lease(session, Settle::Park { until }).await? {
                         return Ok(Left::Parked);
                     }
@@ -186,6 +192,15 @@ impl Driver {
             self.end_of_steps(run, &prepared.workspace.path).await;
         }
         self.forget(run);
+    }
+
+    /// Leaves nothing of the run behind that only this process knows of.
+    async fn clear_up(&self, session: &Session<'_>) {
+        self.leave(session).await;
+        // Whoever leads it on may be another agent; `exec` comes back to it for certain.
+        if session.lease.owner.agent.is_some() {
+            self.forget(session.run());
+        }
     }
 
     /// Ends what the runtime keeps for further steps of the run.

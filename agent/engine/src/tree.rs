@@ -70,23 +70,28 @@ impl LocalTree {
         let run = &state.created.run;
         let cause = format!("cancelled by {by} before anybody took it");
         let ending = Ending { outcome: Outcome::Cancelled, cause: Some(cause) };
-        let Ending { outcome, cause } = ending.clone();
-        let entries = vec![Entry::CancelRequested { by: by.to_owned() }, Entry::Finished { outcome, cause }];
-        let own = Append { run: run.clone(), expected_seq: Some(state.seq), entries };
-        let mut transaction =
-            Transaction { at: Some(self.clock.now()), appends: vec![own], ..Transaction::default() };
-        if let Some(parent) = &state.created.parent {
-            self.tell(parent, run, &ending, &mut transaction).await?;
-        }
-        match self.journal.commit(transaction).await {
-            // Somebody took it at this moment, or its parent has changed: it is told like the others.
-            Err(JournalError::Conflict { .. }) => Ok(false),
-            Err(error) => Err(error),
-            Ok(recorded) => {
-                for entry in recorded.into_iter().next().unwrap_or_default() {
-                    self.observer.entry(run, &entry).await;
+        loop {
+            let Ending { outcome, cause } = ending.clone();
+            let entries =
+                vec![Entry::CancelRequested { by: by.to_owned() }, Entry::Finished { outcome, cause }];
+            let own = Append { run: run.clone(), expected_seq: Some(state.seq), entries };
+            let mut transaction =
+                Transaction { at: Some(self.clock.now()), appends: vec![own], ..Transaction::default() };
+            if let Some(parent) = &state.created.parent {
+                self.tell(parent, run, &ending, &mut transaction).await?;
+            }
+            match self.journal.commit(transaction).await {
+                // Somebody took it at this moment: it is told like the others.
+                Err(JournalError::Conflict { run: grown, .. }) if grown == *run => return Ok(false),
+                // Its parent's journal has grown.
+                Err(JournalError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+                Ok(recorded) => {
+                    for entry in recorded.into_iter().next().unwrap_or_default() {
+                        self.observer.entry(run, &entry).await;
+                    }
+                    return Ok(true);
                 }
-                Ok(true)
             }
         }
     }

@@ -22,8 +22,8 @@ use crate::snapshot;
 use crate::sparse::Sparse;
 use crate::url::without_credentials;
 
-/// Beside the workspace: the object directories that it borrows, one a line.
-const BORROWED: &str = "borrowed";
+/// Beside the workspace: the object directories that it borrows, one a line. No repository has a blank in its name.
+const BORROWED: &str = "borrowed objects";
 /// How far alternates of alternates are followed, as in git.
 const MAX_ALTERNATES: usize = 5;
 

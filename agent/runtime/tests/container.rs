@@ -282,8 +282,11 @@ async fn objects_of_mirrors_are_borrowed_and_of_others_not() {
     }
     fs::write(objects.join("o"), "object\n").unwrap();
     fs::write(place.path("other/o"), "other\n").unwrap();
-    fs::write(place.workspace().parent().unwrap().join("borrowed"), format!("{}\n", objects.display()))
-        .unwrap();
+    fs::write(
+        place.workspace().parent().unwrap().join("borrowed objects"),
+        format!("{}\n", objects.display()),
+    )
+    .unwrap();
     let script = format!("cat {0}/o; touch {0}/x 2>/dev/null || echo refused", objects.display());
     assert_eq!(stdout(&place.run_script(&script).await), "object\nrefused\n");
     // A step asks the next container for more.

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tako_engine::driver::Driver;
+use tako_engine::history;
 use tako_engine::port::{Clock, Journal, Outbox, Queue, RepoSource, Runtime as _};
 use tako_engine::ports::{Ports, Settings};
 use tako_remote::{Client, Courier, RemoteJournal, RemoteQueue, RemoteRepos, RemoteTree, Shipper, replay};
 use tako_runtime::{Runtimes, log_path, this_owner};
 use tako_schemas::config::{AgentConfig, AgentIsolation, PolicyConfig};
+use tako_schemas::id::RunId;
 use tako_schemas::journal::{Owner, Spawned};
 use tako_steps::Registry;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{RandomIds, SystemClock};
@@ -115,7 +118,10 @@ impl BuildMachine {
         drain: &CancellationToken,
         kill: &CancellationToken,
     ) -> Result<(), CliError> {
-        self.end_orphans().await?;
+        tokio::select! {
+            ended = self.end_orphans() => ended?,
+            () = drain.cancelled() => return Ok(()),
+        }
         if let Err(error) = self.runtimes.sweep().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -160,17 +166,28 @@ impl BuildMachine {
     /// attempt, here or elsewhere. Those of `tako exec` in the same home are its own.
     async fn end_orphans(&self) -> Result<(), CliError> {
         let found = self.runtimes.processes().await.map_err(|error| CliError::surroundings(&error))?;
+        let mut ending = JoinSet::new();
         for (process, run) in found {
-            if self.journal.find(&run).await?.is_some() {
+            if self.is_led_by_exec(&run).await? {
                 continue;
             }
             tracing::info!(%run, pid = process.pid, "ending a step of an earlier process");
-            let left = Spawned { process: Some(process), container: None };
-            if let Err(error) = self.runtimes.reap(&left).await {
-                tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot end a step");
-            }
+            let runtimes = Arc::clone(&self.runtimes);
+            ending.spawn(async move {
+                let left = Spawned { process: Some(process), container: None };
+                if let Err(error) = runtimes.reap(&left).await {
+                    tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot end a step");
+                }
+            });
         }
+        while ending.join_next().await.is_some() {}
         Ok(())
+    }
+
+    async fn is_led_by_exec(&self, run: &RunId) -> Result<bool, CliError> {
+        let Some(known) = self.journal.find(run).await? else { return Ok(false) };
+        let root = history::read(self.journal.as_ref(), &known.root).await?;
+        Ok(root.is_some_and(|(root, _)| root.created.led_by.is_some()))
     }
 }
 

@@ -159,7 +159,11 @@ async fn tail(
         let wait = if over { Duration::ZERO } else { LOG_WAIT };
         let piece = tokio::select! {
             piece = patiently(&source, || source.logs.read(&log, offset, PIECE_BYTES, wait)) => piece?,
-            _ = ended.changed(), if !over => continue,
+            // Nobody is left who could say that it has ended.
+            changed = ended.changed(), if !over => match changed {
+                Ok(()) => continue,
+                Err(_) => return Ok(()),
+            },
         };
         if piece.is_empty() {
             if over {

@@ -157,7 +157,7 @@ impl Machine {
     #[must_use]
     pub fn lead_until(&self, lease: Lease, kill: CancellationToken) -> JoinHandle<Result<Left, DriveError>> {
         let driver = Arc::clone(&self.driver);
-        tokio::spawn(async move { driver.drive(lease, &kill).await })
+        tokio::spawn(async move { driver.drive(lease, &kill, &CancellationToken::new()).await })
     }
 
     /// Where a run stands.

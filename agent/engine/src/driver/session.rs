@@ -3,6 +3,8 @@
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Entry, InvalidEntry, Recorded, RunState};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::history;
 use crate::port::{Append, Ending, JournalError, Lease, Settle, Transaction};
 use crate::ports::Ports;
@@ -35,6 +37,8 @@ pub(super) struct Session<'a> {
     pub(super) ports: &'a Ports,
     pub(super) lease: Lease,
     pub(super) state: RunState,
+    /// Fires when the lease has been settled.
+    settled: CancellationToken,
 }
 
 /// What goes into the journal in one piece, beside the run's own entries.
@@ -46,7 +50,11 @@ pub(super) struct Beside {
 }
 
 impl<'a> Session<'a> {
-    pub(super) async fn open(ports: &'a Ports, lease: Lease) -> Result<Self, DriveError> {
+    pub(super) async fn open(
+        ports: &'a Ports,
+        lease: Lease,
+        settled: CancellationToken,
+    ) -> Result<Self, DriveError> {
         let (state, entries) = load(ports, &lease.run).await?;
         // The lease was written by the queue, and what others added while the run was parked by them: nobody may
         // have shown it yet, and an observer wants the entries of a run in order.
@@ -54,7 +62,7 @@ impl<'a> Session<'a> {
         for recorded in &entries[parked.unwrap_or(0)..] {
             ports.observer.entry(&lease.run, recorded).await;
         }
-        Ok(Self { ports, lease, state })
+        Ok(Self { ports, lease, state, settled })
     }
 
     pub(super) fn run(&self) -> &RunId {
@@ -84,7 +92,11 @@ impl<'a> Session<'a> {
             push: beside.push,
             ..Transaction::default()
         };
+        let settles = transaction.settle.is_some();
         let mut recorded = self.ports.journal.commit(transaction).await?.into_iter();
+        if settles {
+            self.settled.cancel();
+        }
         self.apply(recorded.next().unwrap_or_default()).await?;
         for (run, entries) in others.iter().zip(recorded) {
             for entry in entries {
@@ -97,6 +109,7 @@ impl<'a> Session<'a> {
     /// Ends the run, unless something was added from outside: then [`JournalError::Conflict`].
     pub(super) async fn finish(&mut self, ending: &Ending) -> Result<(), DriveError> {
         let recorded = self.ports.tree.finish(&self.lease, self.state.seq, ending).await?;
+        self.settled.cancel();
         self.apply(recorded).await
     }
 

@@ -10,7 +10,7 @@ use super::spec::Bind;
 use crate::confine;
 
 /// Beside a workspace, out of its steps' reach: whose git objects it borrows.
-const BORROWED: &str = "borrowed";
+const BORROWED: &str = "borrowed objects";
 /// Most bytes of that file, and most directories in it.
 const ALTERNATES_BYTES: usize = 64 * 1024;
 const MOST_ALTERNATES: usize = 32;

@@ -20,6 +20,9 @@ use crate::lease::{Report, lead};
 /// How long the server keeps one ask for a job open.
 const CLAIM_WAIT: Duration = Duration::from_secs(50);
 
+/// How long the logs of a job that is given back may take to arrive.
+const LOGS_WITHIN: Duration = Duration::from_secs(20);
+
 /// Claims jobs and has the driver lead them.
 pub(super) struct Claimer {
     pub(super) driver: Arc<Driver>,
@@ -100,6 +103,12 @@ impl Claimer {
                 return false;
             }
         }
+        // A parked run may come back before its last attempt has been cleared up after.
+        while led.leases.values().any(|other| other.run == lease.run)
+            && let Some(ended) = led.runs.join_next_with_id().await
+        {
+            self.left(led, ended).await;
+        }
         tracing::info!(run = %lease.run, attempt = lease.attempt, "claimed");
         self.workspaces.enter(&lease.run);
         let work = lead(Arc::clone(&self.driver), Arc::clone(&self.queue), lease.clone(), kill.clone());
@@ -137,12 +146,15 @@ impl Claimer {
     fn give_back(&self, lease: Lease, reason: String) {
         let (queue, shipper) = (Arc::clone(&self.queue), Arc::clone(&self.shipper));
         tokio::spawn(async move {
+            // Before the job may come back to this agent: its next attempt has logs of its own.
+            if tokio::time::timeout(LOGS_WITHIN, shipper.flush_all(&lease.run)).await.is_err() {
+                tracing::warn!(run = %lease.run, "the rest of its logs is sent when the agent starts anew");
+            }
+            shipper.forget(&lease.run).await;
             if let Err(error) = queue.give_back(&lease, &reason).await {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(run = %lease.run, error, "cannot give a job back; others get it when its lease expires");
             }
-            shipper.flush_all(&lease.run).await;
-            shipper.forget(&lease.run).await;
         });
     }
 }

@@ -227,8 +227,14 @@ impl Demonstration {
         secret_file::write(&token_file, &token("hook", Role::Trigger).await?)?;
         let program = std::env::current_exe().map_err(|error| CliError::io("find tako itself", &error))?;
         let repo = RepoId::new(OWNER, LIBRARY).map_err(|error| CliError::usage(error.to_string()))?;
-        let hook =
-            Hook { program: &program, repo: &repo, server: &url, token_file: &token_file, ca_file: None };
+        let hook = Hook {
+            program: &program,
+            repo: &repo,
+            server: &url,
+            token_file: &token_file,
+            ca_file: None,
+            allow_http: false,
+        };
         hook.install(&place.bare(LIBRARY))?;
 
         // Subscribers are found in the server's set, so all of them have to be there.

@@ -74,6 +74,7 @@ pub(crate) async fn hook(
                 server,
                 token_file: &token_file,
                 ca_file: ca_file.as_deref(),
+                allow_http: global.allow_http,
             };
             let path = hook.install(directory)?;
             written(writeln!(out, "wrote {}", path.display()))
@@ -89,6 +90,7 @@ pub(crate) struct Hook<'a> {
     pub(crate) server: &'a str,
     pub(crate) token_file: &'a Path,
     pub(crate) ca_file: Option<&'a Path>,
+    pub(crate) allow_http: bool,
 }
 
 impl Hook<'_> {
@@ -128,7 +130,7 @@ impl Hook<'_> {
             quoted(&self.repo.to_string()),
             quoted(self.server),
             quoted(&self.token_file.to_string_lossy()),
-            authorities.unwrap_or_default(),
+            authorities.unwrap_or_default() + if self.allow_http { " --allow-http" } else { "" },
         )
     }
 }
@@ -137,6 +139,7 @@ impl Hook<'_> {
 /// to whoever pushed, and undoes nothing.
 async fn post_receive(repo: &RepoId, client: &Client, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let mut failed = false;
+    let end = tokio::time::Instant::now() + PATIENCE;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| CliError::io("read what was pushed", &error))?;
         let mut words = line.splitn(3, ' ');
@@ -154,7 +157,7 @@ async fn post_receive(repo: &RepoId, client: &Client, out: &mut dyn Write) -> Re
         let telling = (|| client.push(&notice))
             .retry(ExponentialBuilder::default().with_jitter().without_max_times())
             .when(ClientError::is_transient);
-        let told = match tokio::time::timeout(PATIENCE, telling).await {
+        let told = match tokio::time::timeout_at(end, telling).await {
             Ok(told) => told.map_err(|error| error.to_string()),
             Err(_) => Err(format!("{} did not take it within {PATIENCE:?}", client.place())),
         };

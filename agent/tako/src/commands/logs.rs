@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tako_engine::history;
 use tako_engine::port::{LogName, Observer};
 use tako_schemas::id::{RepoId, RepoRef, RunId, StepId};
 use tako_schemas::journal::{Entry, Recorded, RunState, StepState};
@@ -15,6 +16,7 @@ use super::written;
 use crate::cli::Global;
 use crate::error::CliError;
 use crate::follow;
+use crate::janitor::lost_leader;
 use crate::render::text::clean;
 use crate::source::Source;
 
@@ -54,14 +56,18 @@ pub(crate) async fn logs(
     if args.follow && !over {
         let show = Arc::new(Following(Mutex::new(show)));
         let observer = Arc::clone(&show) as Arc<dyn Observer>;
+        let root = history::read(source.journal.as_ref(), &states[0].created.root).await?;
         let gone = async {
-            while show.lock().failure.is_none() {
+            let is_lost = || source.local && root.as_ref().and_then(|(root, _)| lost_leader(root)).is_some();
+            while show.lock().failure.is_none() && !is_lost() {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
+            // What was written before it was lost.
+            tokio::time::sleep(Duration::from_millis(200)).await;
         };
         tokio::select! {
             followed = follow::tree(&source, &run, &observer) => drop(followed?),
-            // Nobody reads what would be followed.
+            // Nobody reads what would be followed, or nobody leads it any more.
             () = gone => {}
         }
         return written(show.lock().result());
