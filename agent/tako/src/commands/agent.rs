@@ -89,6 +89,11 @@ async fn register(
             .to_string_lossy()
             .into_owned(),
     };
+    let known = home.root().join("agent.json");
+    if known.exists() {
+        return Err(CliError::usage(format!("this machine is registered already, in {}", known.display()))
+            .hint("`tako agent` starts it; to register anew, revoke the agent on the server and remove the file"));
+    }
     let file = global.token_file.as_deref().ok_or_else(|| {
         CliError::usage("there is no registration token")
             .hint("on the server: `tako token create --role registration NAME`; here: --token-file FILE")

@@ -10,7 +10,7 @@ use super::written;
 use crate::cli::Global;
 use crate::error::CliError;
 use crate::home::Home;
-use crate::render::text::clean_line;
+use crate::render::text::{clean_line, moment};
 use crate::source::client;
 use crate::wiring;
 
@@ -53,7 +53,7 @@ pub(crate) async fn deliveries(
 }
 
 fn show(delivery: &DeliverySummary, out: &mut dyn Write) -> std::io::Result<()> {
-    let at = delivery.received_at.replace_nanosecond(0).unwrap_or(delivery.received_at);
+    let at = moment(delivery.received_at);
     writeln!(out, "{at} {} {}", clean_line(&delivery.event), clean_line(&delivery.id))?;
     let outcome = delivery.outcome.as_deref().unwrap_or("not dealt with yet");
     outcome.lines().try_for_each(|line| writeln!(out, "  {}", clean_line(line)))

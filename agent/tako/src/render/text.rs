@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 /// One line without control characters, escape sequences and direction marks.
 pub(crate) fn clean_line(line: &str) -> String {
     clean(line.as_bytes()).replace('\n', " ")
@@ -34,8 +37,14 @@ pub(crate) fn duration(duration: Duration) -> String {
 }
 
 /// The time between two moments; none where clocks ran backwards.
-pub(crate) fn between(from: time::OffsetDateTime, to: time::OffsetDateTime) -> Duration {
+pub(crate) fn between(from: OffsetDateTime, to: OffsetDateTime) -> Duration {
     Duration::try_from(to - from).unwrap_or_default()
+}
+
+/// A moment, to the second: `2026-07-26T14:30:22Z`.
+pub(crate) fn moment(at: OffsetDateTime) -> String {
+    let at = at.replace_nanosecond(0).unwrap_or(at);
+    at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tako_schemas::id::{RunId, StepId};
 use tako_schemas::journal::{Decision, Outcome, Phase, Process, RunState, StepState, Verdict};
 use time::OffsetDateTime;
 
-use super::text::{between, clean_line, duration};
+use super::text::{between, clean_line, duration, moment};
 
 /// One run with the runs below it.
 #[derive(Clone, Debug, Serialize)]
@@ -86,7 +86,7 @@ impl Node {
             workflow: state.created.workflow.clone(),
             state: word,
             cause,
-            cancelled_by: state.cancel.as_ref().map(|(by, at)| format!("{by} at {at}")),
+            cancelled_by: state.cancel.as_ref().map(|(by, at)| format!("{by} at {}", moment(*at))),
             attempt: state.attempt,
             duration_ms: millis(state.created_at, end),
             commit: state.commit.clone(),
@@ -118,7 +118,8 @@ impl Node {
             self.repository, self.workflow, self.state, self.run
         );
         let inner = format!("{indent}  ");
-        if let Some(cause) = &self.cause {
+        // Who cancelled it stands below, with the time.
+        if let Some(cause) = self.cause.as_ref().filter(|cause| !cause.starts_with("cancelled by")) {
             let _ = writeln!(text, "{inner}{}", clean_line(cause));
         }
         if let Some(by) = &self.cancelled_by {
