@@ -177,8 +177,9 @@ async fn a_run_that_is_killed_ends_after_its_children() {
     let led = machine.lead_until(machine.claim("a").await.unwrap(), kill.clone());
     machine.runtime.next().await;
     let child = machine.claim("a").await.unwrap();
-    machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap();
+    // First: what cleans up after a cancellation must not begin in between.
     kill.cancel();
+    machine.driver.ports().tree.cancel(&run, "somebody").await.unwrap();
     assert_eq!(led.await.unwrap().unwrap(), Left::Parked, "its child has not ended");
 
     assert_eq!(outcome(machine.lead_until(child.clone(), kill.clone()).await.unwrap()), Outcome::Cancelled);
