@@ -35,4 +35,3 @@ pub use logs::LogDirectory;
 pub use owner::{Liveness, is_alive, this_owner};
 pub use procfs::process_identity;
 pub use runtimes::Runtimes;
-pub use tree::remove as remove_tree;

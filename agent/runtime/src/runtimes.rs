@@ -46,16 +46,6 @@ impl Runtimes {
     pub async fn processes(&self) -> Result<Vec<(Process, RunId)>, RuntimeError> {
         self.host.processes().await
     }
-
-    /// Makes everything in `workspace` the invoking user's, until the next step of `run` that runs in a container. The
-    /// run's containers live on. A no-op where steps do not have it.
-    ///
-    /// # Errors
-    ///
-    /// The owner cannot be changed.
-    pub async fn take_back(&self, run: &RunId, workspace: &Path) -> Result<(), RuntimeError> {
-        self.containers.take_back(run, workspace).await
-    }
 }
 
 #[async_trait]

@@ -32,7 +32,7 @@ pub(crate) fn chown(root: &Path, owner: Uid, group: Gid, stranger: Uid) -> io::R
 /// # Errors
 ///
 /// Something in it cannot be removed, for instance because it belongs to somebody else.
-pub fn remove(root: &Path) -> io::Result<()> {
+pub(crate) fn remove(root: &Path) -> io::Result<()> {
     // Somebody else may be removing it too.
     for _ in 0..10 {
         match remove_once(root) {
