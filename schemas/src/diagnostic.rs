@@ -68,6 +68,24 @@ pub struct Label {
     pub message: String,
 }
 
+/// A replacement of a part of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// What is replaced; an empty span inserts.
+    pub span: Span,
+    /// By what.
+    pub text: String,
+}
+
+/// A mechanical repair: after its edits the file means what was meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fix {
+    /// What it does, a lower-case fragment: ``write `cpu_limit` ``.
+    pub title: String,
+    /// The edits, which do not overlap.
+    pub edits: Vec<Edit>,
+}
+
 /// One problem of one source file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
@@ -83,6 +101,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What the reader can do about it.
     pub hint: Option<String>,
+    /// What a program can do about it.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
@@ -98,8 +118,14 @@ impl Diagnostic {
         Self::new(Severity::Warning, code, message.into(), span.into())
     }
 
+    /// Advice about `span`.
+    #[must_use]
+    pub fn info(code: &'static str, message: impl Into<String>, span: impl Into<Span>) -> Self {
+        Self::new(Severity::Info, code, message.into(), span.into())
+    }
+
     fn new(severity: Severity, code: &'static str, message: String, span: Span) -> Self {
-        Self { code, severity, message, span, labels: Vec::new(), hint: None }
+        Self { code, severity, message, span, labels: Vec::new(), hint: None, fix: None }
     }
 
     /// Adds what the reader can do about it.
@@ -116,10 +142,59 @@ impl Diagnostic {
         self
     }
 
+    /// Adds a repair of one edit.
+    #[must_use]
+    pub fn with_fix(
+        mut self,
+        title: impl Into<String>,
+        span: impl Into<Span>,
+        text: impl Into<String>,
+    ) -> Self {
+        let edits = vec![Edit { span: span.into(), text: text.into() }];
+        self.fix = Some(Fix { title: title.into(), edits });
+        self
+    }
+
     /// Whether this keeps the file from loading.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+/// Where the keys of a mapping and their values stand, for checks that point at them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places(Vec<Place>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    key: String,
+    key_span: Span,
+    value: Span,
+}
+
+impl Places {
+    /// Where `key` itself stands, if it is there.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Option<Span> {
+        self.find(key).map(|place| place.key_span)
+    }
+
+    /// Where the value of `key` stands, all of it.
+    #[must_use]
+    pub fn value(&self, key: &str) -> Option<Span> {
+        self.find(key).map(|place| place.value)
+    }
+
+    fn find(&self, key: &str) -> Option<&Place> {
+        self.0.iter().find(|place| place.key == key)
+    }
+}
+
+/// Keys with their own spans and those of their values.
+impl FromIterator<(String, Span, Span)> for Places {
+    fn from_iter<T: IntoIterator<Item = (String, Span, Span)>>(places: T) -> Self {
+        Self(places.into_iter().map(|(key, key_span, value)| Place { key, key_span, value }).collect())
     }
 }
 

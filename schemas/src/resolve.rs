@@ -64,6 +64,7 @@ fn limits(own: &Resources, inherited: &Resources) -> Resources {
         cpu_limit_millis: own.cpu_limit_millis.or(inherited.cpu_limit_millis),
         mem_limit_bytes: own.mem_limit_bytes.or(inherited.mem_limit_bytes),
         disk_limit_bytes: own.disk_limit_bytes.or(inherited.disk_limit_bytes),
+        places: own.places.clone(),
     }
 }
 

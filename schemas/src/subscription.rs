@@ -6,7 +6,7 @@ use std::str::FromStr;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::{Span, Text};
+use crate::diagnostic::{Places, Span, Text};
 use crate::id::{ParseIdError, RepoId};
 use crate::name::Name;
 use crate::range::VersionRange;
@@ -31,6 +31,9 @@ pub struct Subscription {
     /// Where the subscription begins.
     #[serde(skip)]
     pub span: Span,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `owner/repo:name`: an artifact of a repository.

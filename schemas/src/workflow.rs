@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::diagnostic::{Span, Text};
+use crate::diagnostic::{Places, Span, Text};
 use crate::subscription::Subscription;
 
 /// Everything one `tako.yml` says.
@@ -62,6 +62,9 @@ pub struct Artifact {
     pub install_command: Option<Text>,
     /// Checks the installation in a dependent.
     pub verify_command: Option<Text>,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `defaults`: values of workflows that say nothing themselves.
@@ -117,6 +120,9 @@ pub struct Workflow {
     /// Where the workflow's name stands.
     #[serde(skip)]
     pub span: Span,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// One entry of `on`.
@@ -148,6 +154,9 @@ pub struct RefFilter {
     pub paths: Vec<String>,
     /// Changed paths that do not count.
     pub paths_ignore: Vec<String>,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// One entry of `schedule`.
@@ -157,6 +166,9 @@ pub struct Schedule {
     pub cron: String,
     /// IANA name; UTC when absent.
     pub timezone: Option<String>,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `concurrency`: which runs exclude each other.
@@ -192,6 +204,9 @@ pub struct Input {
     /// Where the input's name stands.
     #[serde(skip)]
     pub span: Span,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// The type of an input.
@@ -262,6 +277,9 @@ pub struct Step {
     /// Where the step begins.
     #[serde(skip)]
     pub span: Span,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// What a step does: exactly one of `run` and `uses`.
@@ -341,6 +359,9 @@ pub struct Volume {
     pub destination: String,
     /// Whether writes are refused.
     pub read_only: bool,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `resources`.
@@ -352,6 +373,9 @@ pub struct Resources {
     pub mem_limit_bytes: Option<u64>,
     /// Bytes of disk.
     pub disk_limit_bytes: Option<u64>,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `retry`.
@@ -367,6 +391,9 @@ pub struct Retry {
     pub on_system: bool,
     /// Whether failures of the step itself are retried.
     pub on_failure: bool,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `produces`.
@@ -378,6 +405,9 @@ pub struct Produces {
     pub outputs: IndexMap<String, OutputSource>,
     /// The events it records once it succeeded.
     pub events: Vec<ProducedEvent>,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// Where an output's value comes from.
@@ -405,6 +435,9 @@ pub struct ProducedEvent {
     pub schema_version: Option<Text>,
     /// The data; a template in every string.
     pub payload: IndexMap<String, Param>,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `events.<name>`.
@@ -416,6 +449,9 @@ pub struct EventDeclaration {
     pub versions: Vec<String>,
     /// Versions on their way out.
     pub deprecated: Vec<String>,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// One entry of `dependents`.
@@ -427,4 +463,7 @@ pub struct Dependent {
     pub artifacts: Vec<Text>,
     /// Workflows that run there; none means the parent's.
     pub workflows: Vec<String>,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }

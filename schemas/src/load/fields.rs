@@ -2,7 +2,7 @@
 
 use super::{Loader, described, shown};
 use crate::code;
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Places, Span};
 use crate::fields::Table;
 use crate::suggest;
 use crate::tree::{Entry, Item};
@@ -154,6 +154,12 @@ impl<'t> Fields<'t> {
             );
         }
         read(loader, &first.value)
+    }
+
+    /// Where its keys and their values stand.
+    pub(super) fn places(&self) -> Places {
+        let place = |entry: &Entry| (entry.key.clone(), entry.key_span, entry.value.span());
+        self.entries.iter().map(place).collect()
     }
 
     /// Where to point for the mapping as a whole.

@@ -29,6 +29,7 @@ impl Loader {
                 .read(self, "validation", |loader, item| loader.validation(item, kind))
                 .unwrap_or_default(),
             span: entry.key_span,
+            places: fields.places(),
         };
         // A default is only judged by conditions that are in order themselves.
         if let (Some(default), Some(item)) = (&input.default, fields.get("default"))

@@ -62,6 +62,7 @@ impl Loader {
             command: fields.read(self, "command", Self::text),
             install_command: fields.read(self, "install_command", Self::text),
             verify_command: fields.read(self, "verify_command", Self::text),
+            places: fields.places(),
         })
     }
 
@@ -83,6 +84,7 @@ impl Loader {
             cpu_limit_millis: fields.spelled(self, "cpu_limit", Self::cpu),
             mem_limit_bytes: fields.spelled(self, "mem_limit", Self::bytes),
             disk_limit_bytes: fields.spelled(self, "disk_limit", Self::bytes),
+            places: fields.places(),
         })
     }
 
@@ -102,6 +104,7 @@ impl Loader {
             }),
             versions: fields.read(self, "versions", versions).unwrap_or_default(),
             deprecated: fields.read(self, "deprecated", versions).unwrap_or_default(),
+            places: fields.places(),
         })
     }
 
@@ -118,6 +121,7 @@ impl Loader {
                 })
                 .unwrap_or_default(),
             workflows: fields.read(self, "workflows", workflows).unwrap_or_default(),
+            places: fields.places(),
         })
     }
 

@@ -26,6 +26,7 @@ impl Loader {
             events: fields
                 .read(self, "events", |loader, item| Some(loader.list(item, Self::produced_event)))
                 .unwrap_or_default(),
+            places: fields.places(),
         })
     }
 
@@ -34,7 +35,7 @@ impl Loader {
         let kind = fields.read(self, "type", |loader, item| loader.name(item, Name::EventType));
         let schema_version = fields.read(self, "schema_version", Self::version);
         let payload = fields.read(self, "payload", Self::params).unwrap_or_default();
-        Some(ProducedEvent { kind: kind?, schema_version, payload })
+        Some(ProducedEvent { kind: kind?, schema_version, payload, places: fields.places() })
     }
 
     fn output(&mut self, item: &Item, name: &str) -> Option<OutputSource> {

@@ -69,6 +69,7 @@ impl Loader {
             on_cancellation: on_cancellation.unwrap_or_default(),
             id,
             span: fields.head(),
+            places: fields.places(),
         })
     }
 
@@ -127,7 +128,8 @@ impl Loader {
             let source = fields.read(loader, "source", Self::filled_string);
             let destination = fields.read(loader, "destination", Self::filled_string);
             let read_only = fields.read(loader, "read_only", Self::boolean).unwrap_or_default();
-            Some(Volume { source: source?, destination: destination?, read_only })
+            let places = fields.places();
+            Some(Volume { source: source?, destination: destination?, read_only, places })
         }))
     }
 
@@ -141,6 +143,7 @@ impl Loader {
             attempts: fields.read(self, "attempts", |loader, item| loader.whole(item, 1)).unwrap_or(3),
             delay: fields.read(self, "delay", Self::duration).unwrap_or(Duration::from_secs(1)),
             backoff: fields.read(self, "backoff", |loader, item| loader.decimal(item, 1)).unwrap_or(2.0),
+            places: fields.places(),
         })
     }
 

@@ -32,6 +32,7 @@ impl Loader {
             inputs: inputs.unwrap_or_default(),
             enabled: enabled.unwrap_or(true),
             span: fields.head(),
+            places: fields.places(),
         })
     }
 

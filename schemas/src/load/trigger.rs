@@ -88,6 +88,7 @@ impl Loader {
             tags: globs("tags"),
             paths: globs("paths"),
             paths_ignore: globs("paths_ignore"),
+            places: fields.places(),
         })
     }
 
@@ -107,7 +108,7 @@ impl Loader {
             Some(String::from(text))
         });
         let timezone = fields.read(self, "timezone", Self::filled_string);
-        Some(Schedule { cron: cron?, timezone })
+        Some(Schedule { cron: cron?, timezone, places: fields.places() })
     }
 }
 

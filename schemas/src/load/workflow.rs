@@ -36,6 +36,7 @@ impl Loader {
                 .read(self, "on_cancellation", |loader, item| Some(loader.steps(item, "on_cancellation.")))
                 .unwrap_or_default(),
             span: entry.key_span,
+            places: fields.places(),
         };
         if let Some(steps) = fields.get("steps").filter(|steps| steps.sequence().is_some_and(<[_]>::is_empty))
         {
