@@ -8,3 +8,4 @@ mod cache;
 pub mod cel;
 mod suggest;
 pub mod template;
+pub mod types;

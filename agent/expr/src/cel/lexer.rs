@@ -25,6 +25,37 @@ impl Lexeme {
     }
 }
 
+/// The whole of what the parser marks by one token: a field behind its dot, a call or an index with its brackets.
+pub(crate) fn around(source: &str, token: Range<usize>) -> Range<usize> {
+    let Some(text) = source.get(token.clone()) else { return token };
+    if text.ends_with('.') {
+        let name = source[token.end..].trim_start();
+        let start = source.len() - name.len();
+        return token.start..start + Lexemes::name(name);
+    }
+    if !text.ends_with(['(', '[', '{']) {
+        return token;
+    }
+    let mut lexemes = Lexemes::new(source);
+    lexemes.skip_to(token.end - 1);
+    let mut depth = 0_usize;
+    let mut end = token.end;
+    for (lexeme, range) in lexemes {
+        match lexeme {
+            Lexeme::Open => depth += 1,
+            Lexeme::Close => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        if depth == 0 {
+            end = range.end;
+            break;
+        }
+    }
+    // `name(`: the name belongs to the call.
+    let before = source[..token.start].trim_end_matches(is_word).len();
+    before..end
+}
+
 /// The tokens of a source and where they stand; white space and comments are left out.
 #[derive(Clone, Debug)]
 pub(crate) struct Lexemes<'s> {

@@ -5,6 +5,7 @@
 //! process.
 
 mod activation;
+mod analysis;
 mod dialect;
 mod error;
 mod functions;
@@ -21,6 +22,7 @@ mod worker;
 mod tests;
 
 pub use activation::{Activation, Status};
+pub use analysis::{Analysis, Demand, Finding, FindingKind, Literal, LiteralKind, Scope};
 pub use error::{CelError, Limit};
 pub use program::{Kind, Program, Verdict};
 pub use rewrite::Reference;

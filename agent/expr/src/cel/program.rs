@@ -10,10 +10,11 @@ use cel_interpreter::parser::Parser;
 use cel_interpreter::{Context, ExecutionError, IdedExpr, ParseErrors, Value};
 
 use super::activation::Activation;
+use super::analysis::{self, Analysis, Scope};
 use super::dialect::{self, Translated};
 use super::error::{CelError, Limit};
 use super::rewrite::{Facts, Reference, Rewriter};
-use super::{functions, guard, meter, prefix, semver, worker};
+use super::{functions, guard, lexer, meter, prefix, semver, worker};
 use crate::cache::SourceCache;
 use crate::template::is_template_function;
 
@@ -67,6 +68,8 @@ pub struct Program(Arc<Compiled>);
 struct Compiled {
     source: String,
     kind: Kind,
+    /// The CEL it was compiled from, for an analysis of it as it was written.
+    translated: Translated,
     expression: IdedExpr,
     facts: Facts,
 }
@@ -149,6 +152,16 @@ impl Program {
         self.0.facts.references.iter().map(shown).collect()
     }
 
+    /// What can be said of the expression before it is evaluated, given the types of what it sees.
+    ///
+    /// # Errors
+    ///
+    /// [`CelError::Interpreter`] or [`Limit::Deadline`], should the parser fail on what it parsed before.
+    pub fn analyse(&self, scope: &Scope) -> Result<Analysis, CelError> {
+        let (compiled, scope) = (Arc::clone(&self.0), scope.clone());
+        worker::run(PATIENCE, move || compiled.analyse(&scope))?
+    }
+
     /// What can be refused before anything runs.
     fn within_limits(&self, activation: &Activation) -> Result<(), CelError> {
         let facts = &self.0.facts;
@@ -205,16 +218,26 @@ impl Compiled {
     fn parse(source: &str, kind: Kind, translated: Translated) -> Result<Self, CelError> {
         guard::check(&translated.cel)?;
         let source = source.to_owned();
-        worker::run(PATIENCE, move || Self::new(source, kind, &translated))?
+        worker::run(PATIENCE, move || Self::new(source, kind, translated))?
     }
 
-    fn new(source: String, kind: Kind, translated: &Translated) -> Result<Self, CelError> {
-        let parser = Parser::new().max_recursion_depth(5000).enable_ident_escape_syntax(true);
-        let (mut expression, info) =
-            parser.parse_with_source_info(&translated.cel).map_err(|errors| syntax(&errors, translated))?;
-        let locate = |id: u64| located(&info, id, translated);
+    fn new(source: String, kind: Kind, translated: Translated) -> Result<Self, CelError> {
+        let (mut expression, info) = parsed(&translated)?;
+        let locate = |id: u64| located(&info, id, &translated);
         let facts = Rewriter::new(kind, &locate).rewrite(&mut expression)?;
-        Ok(Self { source, kind, expression, facts })
+        Ok(Self { source, kind, translated, expression, facts })
+    }
+
+    fn analyse(&self, scope: &Scope) -> Result<Analysis, CelError> {
+        let (expression, info) = parsed(&self.translated)?;
+        let locate = |id: u64| match info.offset_for(id) {
+            Some((start, stop)) => {
+                let token = start as usize..stop as usize + 1;
+                self.translated.locate(&lexer::around(&self.translated.cel, token))
+            }
+            None => 0..0,
+        };
+        Ok(analysis::analyse(&expression, scope, &locate))
     }
 
     fn execute(&self, activation: &Activation) -> Result<Value, ExecutionError> {
@@ -225,6 +248,11 @@ impl Compiled {
         context.set_variable_resolver(activation);
         Value::resolve(&self.expression, &context)
     }
+}
+
+fn parsed(translated: &Translated) -> Result<(IdedExpr, SourceInfo), CelError> {
+    let parser = Parser::new().max_recursion_depth(5000).enable_ident_escape_syntax(true);
+    parser.parse_with_source_info(&translated.cel).map_err(|errors| syntax(&errors, translated))
 }
 
 /// Where a node stands in the source.
