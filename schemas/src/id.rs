@@ -79,6 +79,12 @@ pub struct RepoId {
 }
 
 impl RepoId {
+    /// `local/unnamed`: a repository of which no name is known.
+    #[must_use]
+    pub fn unnamed() -> Self {
+        Self { owner: "local".to_owned(), name: "unnamed".to_owned() }
+    }
+
     /// The repository `name` of `owner`.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod load;
 pub mod name;
 pub mod quantity;
 pub mod range;
+pub mod ref_pattern;
 mod resolve;
 pub mod schema;
 pub mod subscription;

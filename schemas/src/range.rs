@@ -117,6 +117,24 @@ fn completed(found: &str) -> Option<String> {
 }
 
 impl VersionRange {
+    /// Whether no release can be in the range: its comparators exclude each other. Ranges that name pre-releases are
+    /// taken to hold something.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Bounds::Comparators(request) = &self.bounds else { return false };
+        if request.comparators.iter().any(|comparator| !comparator.pre.is_empty()) {
+            return false;
+        }
+        // Where comparators meet there is the largest of their lower bounds, or the patch behind it.
+        let mut candidates = vec![Version::new(0, 0, 0)];
+        for Comparator { major, minor, patch, .. } in &request.comparators {
+            let (minor, patch) = (minor.unwrap_or_default(), patch.unwrap_or_default());
+            candidates.push(Version::new(*major, minor, patch));
+            candidates.extend(patch.checked_add(1).map(|patch| Version::new(*major, minor, patch)));
+        }
+        !candidates.iter().any(|version| request.matches(version))
+    }
+
     /// Whether every version is in the range.
     #[must_use]
     pub fn is_any(&self) -> bool {

@@ -34,6 +34,9 @@ pub struct Manifest {
     pub implicit_events: bool,
     /// What every workflow starts from.
     pub defaults: Defaults,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `metadata`.

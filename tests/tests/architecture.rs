@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tako-steps", &["tako-schemas", "tako-engine"]),
     ("tako-remote", &["tako-schemas", "tako-engine"]),
     ("tako-server", &["tako-schemas", "tako-engine"]),
+    ("tako-lint", &["tako-schemas", "tako-expr", "tako-engine"]),
     (
         "tako",
         &[
@@ -31,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tako-steps",
             "tako-remote",
             "tako-server",
+            "tako-lint",
         ],
     ),
 ];

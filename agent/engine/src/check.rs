@@ -16,6 +16,7 @@ use tako_schemas::suggest::closest;
 use tako_schemas::workflow::{Action, Manifest, OutputSource, Resources, Step, Workflow};
 
 use crate::context::{MAPPING_ROOTS, PRODUCES_ROOTS, STEP_ROOTS};
+use crate::emission::all_steps;
 use crate::port::StepRegistry;
 use expressions::{Scope, condition, filter, param, template};
 
@@ -67,10 +68,7 @@ fn check_workflow(
     registry: &dyn StepRegistry,
     into: &mut Vec<Diagnostic>,
 ) {
-    let mut steps = Vec::new();
-    for list in [&workflow.steps, &workflow.on_failure, &workflow.on_cancellation] {
-        collect(list, &mut steps);
-    }
+    let steps = all_steps(workflow);
     let names: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
     let scope = Scope { roots: STEP_ROOTS, steps: names_are_complete.then_some(&names[..]) };
     for value in workflow.env.values() {
@@ -83,13 +81,8 @@ fn check_workflow(
 
 /// A step may make an artifact that the file does not declare, but hardly where a declared one has almost its name.
 fn check_artifacts(manifest: &Manifest, into: &mut Vec<Diagnostic>) {
-    let mut steps = Vec::new();
-    for workflow in manifest.workflows.values() {
-        for list in [&workflow.steps, &workflow.on_failure, &workflow.on_cancellation] {
-            collect(list, &mut steps);
-        }
-    }
-    for name in steps.iter().filter_map(|step| step.produces.artifact.as_ref()) {
+    let steps = manifest.workflows.values().flat_map(all_steps);
+    for name in steps.filter_map(|step| step.produces.artifact.as_ref()) {
         if manifest.artifacts.contains_key(name.as_str()) {
             continue;
         }
@@ -99,14 +92,6 @@ fn check_artifacts(manifest: &Manifest, into: &mut Vec<Diagnostic>) {
             None => "without a `path` nothing is handed back; subscriptions still match its name".to_owned(),
         };
         into.push(Diagnostic::warning(code::UNKNOWN_ARTIFACT, message, name.span()).with_hint(hint));
-    }
-}
-
-fn collect<'a>(list: &'a [Step], into: &mut Vec<&'a Step>) {
-    for step in list {
-        into.push(step);
-        collect(&step.on_failure, into);
-        collect(&step.on_cancellation, into);
     }
 }
 
@@ -170,10 +155,7 @@ pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> 
     if let Some(secret) = workflow.secrets.first() {
         refuse(secret.span(), "`secrets`", "remove the list; nothing is handed to steps without it");
     }
-    let mut steps = Vec::new();
-    for list in [&workflow.steps, &workflow.on_failure, &workflow.on_cancellation] {
-        collect(list, &mut steps);
-    }
+    let steps = all_steps(workflow);
     for step in &steps {
         if contained && step.container.image.is_none() && matches!(step.action, Action::Run(_)) {
             let what = format!("`isolation: container` without an image (step `{}`)", step.id);

@@ -19,6 +19,7 @@ mod housekeeping;
 mod incoming;
 mod index;
 mod lock;
+mod look;
 mod manifest;
 mod mirror;
 mod publish;
@@ -32,6 +33,7 @@ mod url;
 mod workspace;
 
 pub use config::{Programs, ReposConfig};
+pub use look::Look;
 pub use repositories::{GitRepos, Listed};
 pub use tako_schemas::config::CloneConfig;
 

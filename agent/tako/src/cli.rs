@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    agent, cancel, completion, deliveries, demo, exec, hook, init, logs, runs, schema, server, status, steps,
-    token, validate, version,
+    agent, cancel, completion, deliveries, demo, exec, hook, init, lint, logs, runs, schema, server, status,
+    steps, token, validate, version,
 };
 use crate::error::CliError;
 
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Deliveries(deliveries::DeliveriesArgs),
     /// Check that a tako.yml can be run, without running it
     Validate(validate::ValidateArgs),
+    /// Find what is wrong, dangerous or odd in tako.yml files
+    Lint(lint::LintArgs),
     /// Show the built-in steps
     Steps(steps::StepsArgs),
     /// Write a commented tako.yml

@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod exec;
 pub(crate) mod hook;
 pub(crate) mod init;
+pub(crate) mod lint;
 pub(crate) mod logs;
 pub(crate) mod runs;
 pub(crate) mod schema;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Status(args) => wait(status::status(&args, global, &mut stdout(global))),
         Command::Logs(args) => wait(logs::logs(&args, global, Box::new(io::stdout()))),
         Command::Validate(args) => wait(validate::validate(&args, global, &mut stdout(global))),
+        Command::Lint(args) => wait(lint::lint(args, global, &mut stdout(global))),
         Command::Steps(args) => steps::steps(&args, &mut stdout(global)),
         Command::Init(args) => init::init(&args, global, &mut stdout(global)),
         Command::Schema(args) => schema::schema(&args, &mut stdout(global)),

@@ -198,7 +198,7 @@ pub struct ParentLink {
 }
 
 /// A run above another one, as far as cycles are concerned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ancestor {
     /// Its repository.
     pub repo: RepoRef,

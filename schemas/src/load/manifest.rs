@@ -39,6 +39,7 @@ impl Loader {
                 .unwrap_or_default(),
             implicit_events: fields.read(self, "implicit_events", Self::boolean).unwrap_or(true),
             defaults: fields.read(self, "defaults", Self::defaults).unwrap_or_default(),
+            places: fields.places(),
         };
         // Names that were given, also those whose value could not be read: one mistake is reported once.
         self.references(&manifest, &Places::of(&fields));

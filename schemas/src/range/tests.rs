@@ -128,3 +128,25 @@ proptest! {
         prop_assert_eq!(interval.matches(&version), comparators.matches(&version));
     }
 }
+
+#[test]
+fn ranges_that_hold_nothing() {
+    let cases = [
+        ("^1.0.0", false),
+        (">=2.0.0 <1.0.0", true),
+        (">1.0.0 <1.0.1", true),
+        (">1.0.0 <1.0.2", false),
+        ("<0.0.0", true),
+        ("<=0.0.0", false),
+        ("^1.2.0, <1.2.0", true),
+        ("~1.2.3 >=1.2.9", false),
+        ("^1.0.0 ^2.0.0", true),
+        (">1.0.0-alpha.1 <1.0.0", false),
+        ("1.2.3", false),
+        ("(1.0.0...2.0.0)", false),
+        ("", false),
+    ];
+    for (range, empty) in cases {
+        assert_eq!(range.parse::<VersionRange>().unwrap().is_empty(), empty, "{range}");
+    }
+}

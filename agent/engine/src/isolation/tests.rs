@@ -47,7 +47,7 @@ fn the_policy_wins_and_names_its_rule() {
         |name: &str| step(ContainerSpec { network: Some(name.to_owned()), ..ContainerSpec::default() });
     let volume = |source: &str, destination: &str| {
         let (source, destination) = (source.to_owned(), destination.to_owned());
-        let volumes = vec![Volume { source, destination, read_only: false }];
+        let volumes = vec![Volume { source, destination, read_only: false, ..Volume::default() }];
         step(ContainerSpec { volumes, ..ContainerSpec::default() })
     };
     let strict = policy(|_| {});
@@ -104,7 +104,12 @@ fn what_both_want_is_granted() {
     let asked = step(ContainerSpec {
         network: Some("default".into()),
         capabilities: vec!["cap_net_raw".into(), "NET_RAW".into()],
-        volumes: vec![Volume { source: "/srv/cache/go".into(), destination: "/go".into(), read_only: true }],
+        volumes: vec![Volume {
+            source: "/srv/cache/go".into(),
+            destination: "/go".into(),
+            read_only: true,
+            ..Volume::default()
+        }],
         ..ContainerSpec::default()
     });
     let plan = planned(&generous, &asked);

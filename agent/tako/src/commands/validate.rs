@@ -102,7 +102,7 @@ async fn source(args: &ValidateArgs, global: &Global) -> Result<SourceFile, CliE
     Ok(repos.open(&origin(args.repo.as_ref(), global)?).await?.manifest)
 }
 
-fn open(path: &Path) -> Result<SourceFile, CliError> {
+pub(crate) fn open(path: &Path) -> Result<SourceFile, CliError> {
     let here = std::env::current_dir().unwrap_or_default();
     let name = path.strip_prefix(&here).unwrap_or(path).display().to_string();
     let bytes = read(path).map_err(|error| CliError::io(format!("read {name}"), &error).code(Code::Usage))?;

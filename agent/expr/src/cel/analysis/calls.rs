@@ -15,13 +15,15 @@ pub(super) enum Need {
 
 impl Need {
     pub(super) fn accepts(self, given: &Type) -> bool {
-        match (self, given) {
-            (Self::Any, _) | (_, Type::Any) => true,
-            (Self::Text, Type::Text | Type::OneOf(_)) | (Self::Number, Type::Number) => true,
-            (Self::List, Type::List(_)) => true,
-            (Self::Sized, Type::Text | Type::OneOf(_) | Type::List(_) | Type::Map { .. }) => true,
-            _ => false,
-        }
+        matches!(
+            (self, given),
+            (Self::Any, _)
+                | (_, Type::Any)
+                | (Self::Text | Self::Sized, Type::Text | Type::OneOf(_))
+                | (Self::Number, Type::Number)
+                | (Self::List | Self::Sized, Type::List(_))
+                | (Self::Sized, Type::Map { .. })
+        )
     }
 
     pub(super) const fn noun(self) -> &'static str {

@@ -12,7 +12,8 @@ use crate::types::Type;
 
 /// Analyses `root`; `locate` says where a node stands in the source.
 pub(crate) fn analyse(root: &IdedExpr, scope: &Scope, locate: &dyn Fn(u64) -> Range<usize>) -> Analysis {
-    let mut walker = Walker { scope, locate, bound: Vec::new(), asks_after_failure: false, out: Analysis::default() };
+    let mut walker =
+        Walker { scope, locate, bound: Vec::new(), asks_after_failure: false, out: Analysis::default() };
     walker.asks_after_failure = calls_status(root);
     let known = walker.expr(root);
     walker.verdict(root, &known);
@@ -58,12 +59,15 @@ impl Walker<'_> {
         match &node.expr {
             Expr::Literal(literal) => literal_of(literal),
             Expr::Ident(_) | Expr::Select(_) => self.field(node),
-            Expr::Call(call) if call.func_name == operators::INDEX && path(node).is_some() => self.field(node),
+            Expr::Call(call) if call.func_name == operators::INDEX && path(node).is_some() => {
+                self.field(node)
+            }
             Expr::Call(call) => self.call(node, call),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
             Expr::List(list) => {
                 let elements: Vec<Known> = list.elements.iter().map(|element| self.expr(element)).collect();
-                let of = elements.iter().map(|element| element.of.clone()).reduce(Type::or).unwrap_or_default();
+                let of =
+                    elements.iter().map(|element| element.of.clone()).reduce(Type::or).unwrap_or_default();
                 let value: Option<Vec<Json>> = elements.into_iter().map(|element| element.value).collect();
                 Known { of: Type::List(Box::new(of)), value: value.map(Json::Array) }
             }
@@ -160,7 +164,11 @@ impl Walker<'_> {
                 self.arithmetic(node, "-", &[value])
             }
             (
-                operators::ADD | operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO,
+                operators::ADD
+                | operators::SUBSTRACT
+                | operators::MULTIPLY
+                | operators::DIVIDE
+                | operators::MODULO,
                 [left, right],
             ) => {
                 let (left, right) = (self.expr(left), self.expr(right));
@@ -201,7 +209,9 @@ impl Walker<'_> {
             self.find(kind, self.span(node));
             return Known::bool(Some(!equal));
         }
-        for (of, path_of, other) in [(&known_left.of, left, &known_right), (&known_right.of, right, &known_left)] {
+        for (of, path_of, other) in
+            [(&known_left.of, left, &known_right), (&known_right.of, right, &known_left)]
+        {
             if let (Type::OneOf(allowed), Some(Json::String(text))) = (of, &other.value)
                 && !allowed.contains(text)
             {
@@ -221,7 +231,8 @@ impl Walker<'_> {
 
     fn order(&mut self, node: &IdedExpr, name: &str, left: &IdedExpr, right: &IdedExpr) -> Known {
         let (left, right) = (self.expr(left), self.expr(right));
-        let ordered = |of: &Type| matches!(of, Type::Any | Type::Number | Type::Text | Type::OneOf(_) | Type::Bool);
+        let ordered =
+            |of: &Type| matches!(of, Type::Any | Type::Number | Type::Text | Type::OneOf(_) | Type::Bool);
         if !left.of.is_like(&right.of) || !ordered(&left.of) || !ordered(&right.of) {
             let found = format!("{} and {}", left.of.noun(), right.of.noun());
             self.mismatch(&symbol(name), &found, node);
@@ -289,8 +300,10 @@ impl Walker<'_> {
     }
 
     fn function(&mut self, node: &IdedExpr, call: &CallExpr) -> Known {
-        let in_semver =
-            call.target.as_ref().is_some_and(|target| matches!(&target.expr, Expr::Ident(name) if name == "semver"));
+        let in_semver = call
+            .target
+            .as_ref()
+            .is_some_and(|target| matches!(&target.expr, Expr::Ident(name) if name == "semver"));
         let name = if in_semver { format!("semver.{}", call.func_name) } else { call.func_name.clone() };
         let target = call.target.as_deref().filter(|_| !in_semver);
         let args: Vec<&IdedExpr> = target.into_iter().chain(&call.args).collect();
@@ -310,7 +323,8 @@ impl Walker<'_> {
                     && let Err(error) = regex::RegexBuilder::new(pattern).nest_limit(50).build()
                 {
                     let said = error.to_string();
-                    let message = said.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                    let message =
+                        said.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
                     self.find(FindingKind::Pattern { message }, self.span(arg));
                 }
             }
@@ -375,7 +389,9 @@ impl Walker<'_> {
             matches!(finding.kind, FindingKind::NeverEqual { .. } | FindingKind::NotAllowed { .. })
         };
         match known.truth() {
-            Some(false) if !self.out.findings.iter().any(explained) => self.find(FindingKind::NeverTrue, range),
+            Some(false) if !self.out.findings.iter().any(explained) => {
+                self.find(FindingKind::NeverTrue, range);
+            }
             // `always()` says that its step runs even after a failure.
             Some(true) if !self.asks_after_failure && !self.out.findings.iter().any(explained) => {
                 self.find(FindingKind::AlwaysTrue, range);

@@ -57,8 +57,16 @@ fn findings() {
         ("a text in a conjunction", "inputs.name && inputs.count > 1", &["Mismatch@inputs.name"]),
         ("constant", "1 == 2", &["NeverTrue@1 == 2"]),
         ("always", "true", &["AlwaysTrue@true"]),
-        ("false beside what is unknown", "inputs.name == \"a\" && false", &["NeverTrue@inputs.name == \"a\" && false"]),
-        ("true beside what is unknown", "inputs.name == \"a\" || true", &["AlwaysTrue@inputs.name == \"a\" || true"]),
+        (
+            "false beside what is unknown",
+            "inputs.name == \"a\" && false",
+            &["NeverTrue@inputs.name == \"a\" && false"],
+        ),
+        (
+            "true beside what is unknown",
+            "inputs.name == \"a\" || true",
+            &["AlwaysTrue@inputs.name == \"a\" || true"],
+        ),
         ("success alone says nothing", "success()", &["AlwaysTrue@success()"]),
         ("success beside failure does", "success() || failure()", &[]),
         ("always() is meant", "always()", &[]),
@@ -75,8 +83,16 @@ fn findings() {
         ("texts add", "inputs.name + \"x\" == \"ax\"", &[]),
         ("an empty list holds nothing", "inputs.name in []", &["NeverTrue@inputs.name in []"]),
         ("a choice", "(inputs.count > 1 ? \"a\" : \"b\") == \"a\"", &[]),
-        ("a choice of a text", "inputs.count > 1 ? \"a\" : \"b\"", &["NotBoolean@inputs.count > 1 ? \"a\" : \"b\""]),
-        ("the dot dialect", "{{ eq .inputs.target \"prod\" }}", &["NotAllowed@{{ eq .inputs.target \"prod\" }}"]),
+        (
+            "a choice of a text",
+            "inputs.count > 1 ? \"a\" : \"b\"",
+            &["NotBoolean@inputs.count > 1 ? \"a\" : \"b\""],
+        ),
+        (
+            "the dot dialect",
+            "{{ eq .inputs.target \"prod\" }}",
+            &["NotAllowed@{{ eq .inputs.target \"prod\" }}"],
+        ),
     ];
     for (name, source, want) in cases {
         assert_eq!(shown(source, None), *want, "{name}: {source}");
@@ -100,7 +116,10 @@ fn literals_and_demands_are_handed_on() {
     let source = "semver.satisfies(steps.build.version, \"^1\") && inputs.name == \"a\"";
     let analysis = Program::compile(source, Kind::Condition).unwrap().analyse(&scope(None)).unwrap();
     let literal = &analysis.literals[0];
-    assert_eq!((literal.kind, literal.text.as_str(), &source[literal.range.clone()]), (LiteralKind::Range, "^1", "\"^1\""));
+    assert_eq!(
+        (literal.kind, literal.text.as_str(), &source[literal.range.clone()]),
+        (LiteralKind::Range, "^1", "\"^1\"")
+    );
     assert_eq!(analysis.demands[0].path, "inputs.name");
     assert!(!analysis.dear);
 }

@@ -1,0 +1,105 @@
+//! The linter: what is wrong or odd about a `tako.yml` beyond what keeps it from loading.
+//!
+//! Pure. Files arrive read; what a check needs from elsewhere in the repository it asks [`Files`] for. Each check is a
+//! code of [`tako_schemas::code`], explained with examples in `docs/checks.md`.
+
+mod evolution;
+mod file;
+mod fix;
+mod ignore;
+mod payload;
+mod practice;
+pub mod report;
+mod scope;
+mod script;
+mod security;
+mod semantics;
+mod set;
+mod site;
+
+use std::collections::HashSet;
+
+use tako_engine::check;
+use tako_engine::port::StepRegistry;
+use tako_schemas::diagnostic::{Diagnostic, Severity, SourceFile};
+use tako_schemas::id::RepoId;
+use tako_schemas::workflow::Manifest;
+
+pub use evolution::evolution;
+pub use fix::{Fixed, fix};
+pub use set::{Member, check_set};
+
+/// Other files of a repository.
+pub trait Files {
+    /// The text of the file at `path`, relative to the repository's root; `None` if it is not there or no text.
+    fn read(&self, path: &str) -> Option<String>;
+
+    /// Whether files can be read at all: a `tako.yml` by itself has none beside it.
+    fn is_known(&self) -> bool {
+        true
+    }
+}
+
+/// A `tako.yml` of which the rest of the repository is not known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn is_known(&self) -> bool {
+        false
+    }
+}
+
+/// What a file's checks know beside the file.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The built-in steps.
+    pub steps: &'a dyn StepRegistry,
+    /// The repository, if it is known.
+    pub repo: Option<&'a RepoId>,
+    /// Its other files.
+    pub files: &'a dyn Files,
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Linted {
+    /// What it says; absent where it cannot load.
+    pub manifest: Option<Manifest>,
+    /// Everything that was found, in file order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Checks one file by itself.
+///
+/// What keeps it from loading comes first: the other checks look at files that load.
+#[must_use]
+pub fn check(source: &SourceFile, around: Around<'_>) -> Linted {
+    let checked = check::load(source, around.steps);
+    let mut diagnostics = checked.diagnostics;
+    if let Some(manifest) = &checked.manifest {
+        // The file is good; that this version cannot run all of it is still worth knowing.
+        for workflow in manifest.workflows.keys().filter_map(|name| manifest.effective(name)) {
+            let missing = check::unsupported(manifest, &workflow).into_iter();
+            diagnostics.extend(missing.map(|missing| Diagnostic { severity: Severity::Warning, ..missing }));
+        }
+        let file = file::File::new(source, manifest, around);
+        semantics::check(&file, &mut diagnostics);
+        security::check(&file, &mut diagnostics);
+        practice::check(&file, &mut diagnostics);
+    }
+    Linted { manifest: checked.manifest, diagnostics: settled(source, diagnostics) }
+}
+
+/// Diagnostics in file order, each once, without those that the file silences.
+fn settled(source: &SourceFile, mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
+    // What several steps inherit is reported for each of them, and is one.
+    let mut seen = HashSet::new();
+    diagnostics.retain(|found| seen.insert((found.span, found.code, found.message.clone())));
+    ignore::silence(source, diagnostics)
+}

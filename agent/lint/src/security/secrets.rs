@@ -1,0 +1,236 @@
+//! Secrets: who gets them, where they may end up, and credentials that are none any more.
+
+use std::collections::HashSet;
+
+use tako_schemas::code;
+use tako_schemas::diagnostic::{Diagnostic, Text};
+
+use crate::file::{File, Flow, Placed};
+use crate::script;
+use crate::site::{self, Role};
+
+/// Programs that read a password from their arguments, where every process can read it too.
+const TELLING: [&str; 10] =
+    ["echo", "printf", "curl", "docker", "podman", "npm", "git", "mysql", "twine", "helm"];
+
+pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
+    listed(file, flow, out);
+    for placed in flow.steps() {
+        let given = given(flow, &placed);
+        in_script(&placed, &given, out);
+    }
+    for site in site::of_flow(flow) {
+        let Some(placed) = site.step else { continue };
+        let given = given(flow, &placed);
+        for reference in site.template.references() {
+            if let [root, name, ..] = &reference.path[..]
+                && root == "env"
+                && given.contains(&name.as_str())
+            {
+                let message = format!(
+                    "`env.{name}` is a secret: as part of a template it is written where secrets must not be"
+                );
+                out.push(
+                    Diagnostic::warning(
+                        code::SECRET_IN_TEMPLATE,
+                        message,
+                        site.text.locate(reference.range.clone()),
+                    )
+                    .with_hint(format!("let the script read `${name}` from its environment")),
+                );
+            }
+        }
+        if !matches!(site.role, Role::Env(name) if given.contains(&name)) {
+            hard_coded(site.text, matches!(site.role, Role::Env(name) if is_secret_name(name)), out);
+        }
+        if let Role::Env(name) = site.role {
+            unlisted(flow, name, site.text, out);
+        }
+    }
+}
+
+/// The variables of a step that hold secrets.
+fn given<'f>(flow: &Flow, placed: &Placed<'f>) -> Vec<&'f str> {
+    let is_secret =
+        |value: &Text| flow.workflow.secrets.iter().any(|secret| secret.as_str() == value.as_str());
+    placed.step.env.iter().filter(|(_, value)| is_secret(value)).map(|(name, _)| name.as_str()).collect()
+}
+
+/// The list of secrets itself.
+fn listed(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
+    let workflow = &flow.workflow;
+    let steps = flow.steps();
+    for secret in &workflow.secrets {
+        let name = secret.as_str();
+        let holds = |value: &Text| value.as_str() == name;
+        if !steps.iter().any(|placed| placed.step.env.values().any(holds)) {
+            out.push(
+                Diagnostic::warning(
+                    code::UNUSED_SECRET,
+                    format!("no step is given the secret `{name}`"),
+                    secret.span(),
+                )
+                .with_hint(format!("write `env: {{NAME: {name}}}` at the step that needs it, or remove it")),
+            );
+        }
+        let own = file
+            .manifest
+            .workflows
+            .get(&flow.name)
+            .and_then(|own| own.env.values().find(|value| holds(value)));
+        let shared = own.or_else(|| file.manifest.defaults.env.values().find(|value| holds(value)));
+        if let Some(place) = shared.filter(|_| steps.len() > 1) {
+            out.push(
+                Diagnostic::info(
+                    code::SECRET_FOR_ALL,
+                    format!("every step of `{}` is given the secret `{name}`", flow.name),
+                    place.span(),
+                )
+                .with_hint("move it to the `env` of the steps that need it"),
+            );
+        }
+    }
+    if let (Some(secret), true) = (workflow.secrets.first(), flow.starts_by_pull_request()) {
+        out.push(
+            Diagnostic::warning(
+                code::PULL_REQUEST_SECRETS,
+                format!(
+                    "pull requests start workflow `{}`, and what they change can read its secrets",
+                    flow.name
+                ),
+                secret.span(),
+            )
+            .with_hint("move the steps that need secrets to a workflow that pushes start"),
+        );
+    }
+}
+
+/// What a script does with the secrets it has.
+fn in_script(placed: &Placed<'_>, given: &[&str], out: &mut Vec<Diagnostic>) {
+    let Some(text) = placed.script().filter(|_| placed.in_shell() && !given.is_empty()) else { return };
+    let script = script::read(text.as_str());
+    for command in &script.commands {
+        if command.program() == "set"
+            && command.arguments().any(|word| word.text.starts_with('-') && word.text.contains('x'))
+        {
+            out.push(
+                Diagnostic::warning(
+                    code::TRACED_SECRET,
+                    "the shell prints every command, with the secrets in it",
+                    text.locate(command.range()),
+                )
+                .with_hint("remove `-x`: what is masked in logs is not masked everywhere"),
+            );
+        }
+        if !TELLING.contains(&command.program()) {
+            continue;
+        }
+        for word in command.arguments() {
+            if let Some(name) = given.iter().find(|name| names(word.text, name)) {
+                let how = match command.program() {
+                    "echo" | "printf" => "printed",
+                    _ => "an argument that every process of the machine can read",
+                };
+                out.push(
+                    Diagnostic::warning(
+                        code::SECRET_ARGUMENT,
+                        format!("the secret in `${name}` is {how}"),
+                        text.locate(word.range.clone()),
+                    )
+                    .with_hint("let the program read it from the environment, from a file, or from stdin"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether a word expands the variable.
+fn names(word: &str, name: &str) -> bool {
+    let starts = word.match_indices('$').map(|(at, _)| &word[at + 1..]);
+    starts.map(|rest| rest.strip_prefix('{').unwrap_or(rest)).any(|rest| {
+        rest.strip_prefix(name)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    })
+}
+
+/// `env: {TOKEN: NPM_TOKEN}` hands over those five letters, unless `secrets` lists the name.
+fn unlisted(flow: &Flow, name: &str, value: &Text, out: &mut Vec<Diagnostic>) {
+    let text = value.as_str();
+    let is_name = text.len() > 5
+        && text.contains('_')
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    if is_name && is_secret_name(text) && !flow.workflow.secrets.iter().any(|secret| secret.as_str() == text)
+    {
+        let message = format!("`{name}` gets the text `{text}`: no secret of that name is listed");
+        out.push(
+            Diagnostic::warning(code::UNLISTED_SECRET, message, value.span())
+                .with_hint(format!("add `{text}` to `secrets` of the workflow")),
+        );
+    }
+}
+
+fn is_secret_name(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let words: HashSet<&str> = upper.split(['_', '-']).collect();
+    ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "APIKEY", "CREDENTIALS"].iter().any(|word| words.contains(word))
+        || upper.ends_with("_KEY")
+            && (upper.contains("API") || upper.contains("ACCESS") || upper.contains("PRIVATE"))
+}
+
+/// Beginnings of credentials as their issuers mark them, and how long they are at least.
+const MARKED: [(&str, usize, &str); 12] = [
+    ("ghp_", 36, "a token of GitHub"),
+    ("gho_", 36, "a token of GitHub"),
+    ("ghs_", 36, "a token of GitHub"),
+    ("github_pat_", 40, "a token of GitHub"),
+    ("glpat-", 20, "a token of GitLab"),
+    ("xoxb-", 24, "a token of Slack"),
+    ("npm_", 36, "a token of npm"),
+    ("pypi-", 40, "a token of PyPI"),
+    ("AKIA", 20, "an access key of AWS"),
+    ("AIza", 39, "an API key of Google"),
+    ("sk_live_", 24, "a key of Stripe"),
+    ("-----BEGIN ", 20, "a private key"),
+];
+
+/// Reports credentials that are written out. `secretive`: the text is the value of a variable for one.
+fn hard_coded(text: &Text, secretive: bool, out: &mut Vec<Diagnostic>) {
+    let value = text.as_str();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let marked = MARKED.iter().find_map(|(mark, len, what)| {
+        let at = value.find(mark)?;
+        let fresh = !value[..at].ends_with(is_part);
+        let rest = &value[at..];
+        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        let key =
+            *mark == "-----BEGIN " && rest.lines().next().is_some_and(|line| line.contains("PRIVATE KEY"));
+        let long = length >= *len && *mark != "-----BEGIN ";
+        (fresh && (key || long)).then_some((at..at + length.max(mark.len()), *what))
+    });
+    let (span, what) = match marked {
+        Some((range, what)) => (text.locate(range), what),
+        None if secretive && is_opaque(value) => (text.span(), "what looks like a credential"),
+        None => return,
+    };
+    out.push(
+        Diagnostic::warning(
+            code::HARD_CODED,
+            format!("{what} stands in the file, for everyone who reads it"),
+            span,
+        )
+        .with_hint("withdraw it where it was issued, and hand the new one over as a secret"),
+    );
+}
+
+/// A value of one word with letters and digits, as nobody writes by hand.
+fn is_opaque(value: &str) -> bool {
+    let plain = value.len() >= 8
+        && value.bytes().all(|b| b.is_ascii_graphic())
+        && !value.contains(['$', '{', '/', ' ']);
+    let name = value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    plain
+        && !name
+        && value.bytes().any(|b| b.is_ascii_digit())
+        && value.bytes().any(|b| b.is_ascii_alphabetic())
+}
