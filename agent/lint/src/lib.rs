@@ -16,6 +16,8 @@ mod security;
 mod semantics;
 mod set;
 mod site;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 
