@@ -7,6 +7,7 @@ mod cloning;
 mod crashing;
 mod fan_out;
 mod language;
+mod linting;
 mod output;
 mod refusals;
 mod release;

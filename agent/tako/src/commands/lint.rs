@@ -53,7 +53,7 @@ pub(crate) struct LintArgs {
     format: Format,
 
     /// Explain a check, with examples
-    #[arg(long, value_name = "CODE", exclusive = true)]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "repo", "set", "against", "fix"])]
     explain: Option<String>,
 
     /// Stay off the network: a repository that is not in the set is an error
