@@ -12,6 +12,7 @@ mod functions;
 mod guard;
 mod lexer;
 mod meter;
+mod path;
 mod prefix;
 mod program;
 mod rewrite;

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use cel_interpreter::IdedExpr;
-use cel_interpreter::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
+use cel_interpreter::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, operators};
 
 use super::activation::STATUS;
 use super::error::CelError;
 use super::functions::{self, MACROS, STANDARD};
 use super::program::Kind;
-use super::semver;
+use super::{path, semver};
 use crate::suggest;
 
 /// A field that an expression names.
@@ -118,35 +118,9 @@ impl<'a> Rewriter<'a> {
 
     /// The path that a node spells, from a variable on: `a.b`, `a["b"]`, `a[0]`.
     fn path(&self, node: &IdedExpr) -> Option<Vec<String>> {
-        let mut segments = Vec::new();
-        let mut node = node;
-        loop {
-            match &node.expr {
-                Expr::Ident(name)
-                    if self.bound.contains(name) || !self.kind.variables().contains(&name.as_str()) =>
-                {
-                    return None;
-                }
-                Expr::Ident(name) => {
-                    segments.push(name.clone());
-                    segments.reverse();
-                    return Some(segments);
-                }
-                Expr::Select(select) => {
-                    segments.push(select.field.clone());
-                    node = &select.operand;
-                }
-                Expr::Call(call) if call.func_name == operators::INDEX && call.args.len() == 2 => {
-                    match &call.args[1].expr {
-                        Expr::Literal(LiteralValue::String(key)) => segments.push(key.inner().to_owned()),
-                        Expr::Literal(LiteralValue::Int(at)) => segments.push(at.inner().to_string()),
-                        _ => return None,
-                    }
-                    node = &call.args[0];
-                }
-                _ => return None,
-            }
-        }
+        let path = path::of(node)?;
+        let name = path.first()?;
+        (!self.bound.contains(name) && self.kind.variables().contains(&name.as_str())).then_some(path)
     }
 
     fn reference(&mut self, node: &mut IdedExpr, path: Vec<String>) -> Checked {

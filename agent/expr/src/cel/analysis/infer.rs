@@ -7,7 +7,8 @@ use cel_interpreter::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr,
 use serde_json::{Number, Value as Json};
 
 use super::calls::signature;
-use super::{Analysis, Demand, Finding, FindingKind, Literal, LiteralKind, Scope};
+use super::{Analysis, Finding, FindingKind, Literal, LiteralKind, Scope};
+use crate::cel::path;
 use crate::types::Type;
 
 /// Analyses `root`; `locate` says where a node stands in the source.
@@ -24,42 +25,42 @@ pub(crate) fn analyse(root: &IdedExpr, scope: &Scope, locate: &dyn Fn(u64) -> Ra
 
 /// What is known of a value.
 #[derive(Clone, Debug, Default)]
-struct Known {
-    of: Type,
+pub(super) struct Known {
+    pub(super) of: Type,
     /// The value itself, where it is the same in every run.
-    value: Option<Json>,
+    pub(super) value: Option<Json>,
 }
 
 impl Known {
-    fn of(of: Type) -> Self {
+    pub(super) fn of(of: Type) -> Self {
         Self { of, value: None }
     }
 
-    fn bool(value: Option<bool>) -> Self {
+    pub(super) fn bool(value: Option<bool>) -> Self {
         Self { of: Type::Bool, value: value.map(Json::Bool) }
     }
 
-    fn truth(&self) -> Option<bool> {
+    pub(super) fn truth(&self) -> Option<bool> {
         self.value.as_ref().and_then(Json::as_bool)
     }
 }
 
-struct Walker<'a> {
+pub(super) struct Walker<'a> {
     scope: &'a Scope,
     locate: &'a dyn Fn(u64) -> Range<usize>,
     /// Variables of the macros around, innermost last.
     bound: Vec<(String, Type)>,
     /// Whether the expression calls `failure()` or `always()`: then it is asked after a failure too.
-    asks_after_failure: bool,
-    out: Analysis,
+    pub(super) asks_after_failure: bool,
+    pub(super) out: Analysis,
 }
 
 impl Walker<'_> {
-    fn expr(&mut self, node: &IdedExpr) -> Known {
+    pub(super) fn expr(&mut self, node: &IdedExpr) -> Known {
         match &node.expr {
             Expr::Literal(literal) => literal_of(literal),
             Expr::Ident(_) | Expr::Select(_) => self.field(node),
-            Expr::Call(call) if call.func_name == operators::INDEX && path(node).is_some() => {
+            Expr::Call(call) if call.func_name == operators::INDEX && path::of(node).is_some() => {
                 self.field(node)
             }
             Expr::Call(call) => self.call(node, call),
@@ -93,7 +94,7 @@ impl Walker<'_> {
             self.expr(&select.operand);
             return Known::of(Type::Bool);
         }
-        let Some(mut path) = path(node) else {
+        let Some(mut path) = path::of(node) else {
             // A field of something that was computed.
             if let Expr::Select(select) = &node.expr {
                 self.expr(&select.operand);
@@ -200,105 +201,6 @@ impl Walker<'_> {
         known.truth()
     }
 
-    fn equality(&mut self, node: &IdedExpr, left: &IdedExpr, right: &IdedExpr, equal: bool) -> Known {
-        let (known_left, known_right) = (self.expr(left), self.expr(right));
-        if !known_left.of.is_like(&known_right.of)
-            && !matches!((&known_left.of, &known_right.of), (Type::Null, _) | (_, Type::Null))
-        {
-            let kind = FindingKind::NeverEqual { left: known_left.of.noun(), right: known_right.of.noun() };
-            self.find(kind, self.span(node));
-            return Known::bool(Some(!equal));
-        }
-        for (of, path_of, other) in
-            [(&known_left.of, left, &known_right), (&known_right.of, right, &known_left)]
-        {
-            if let (Type::OneOf(allowed), Some(Json::String(text))) = (of, &other.value)
-                && !allowed.contains(text)
-            {
-                let path = path(path_of).map(|path| path.join(".")).unwrap_or_default();
-                let kind = FindingKind::NotAllowed { path, text: text.clone(), allowed: allowed.clone() };
-                let literal = if std::ptr::eq(path_of, left) { right } else { left };
-                self.find(kind, self.span(literal));
-                return Known::bool(Some(!equal));
-            }
-        }
-        let answer = match (known_left.value, known_right.value) {
-            (Some(left), Some(right)) => Some((left == right) == equal),
-            _ => None,
-        };
-        Known::bool(answer)
-    }
-
-    fn order(&mut self, node: &IdedExpr, name: &str, left: &IdedExpr, right: &IdedExpr) -> Known {
-        let (left, right) = (self.expr(left), self.expr(right));
-        let ordered =
-            |of: &Type| matches!(of, Type::Any | Type::Number | Type::Text | Type::OneOf(_) | Type::Bool);
-        if !left.of.is_like(&right.of) || !ordered(&left.of) || !ordered(&right.of) {
-            let found = format!("{} and {}", left.of.noun(), right.of.noun());
-            self.mismatch(&symbol(name), &found, node);
-        }
-        let number = |known: &Known| known.value.as_ref().and_then(Json::as_f64);
-        let answer = match (number(&left), number(&right)) {
-            (Some(left), Some(right)) => Some(match name {
-                operators::LESS => left < right,
-                operators::LESS_EQUALS => left <= right,
-                operators::GREATER => left > right,
-                _ => left >= right,
-            }),
-            _ => None,
-        };
-        Known::bool(answer)
-    }
-
-    /// `item in list`
-    fn membership(&mut self, node: &IdedExpr, item: &IdedExpr, list: &IdedExpr) -> Known {
-        let (known, within) = (self.expr(item), self.expr(list));
-        match &within.of {
-            Type::List(element) if !known.of.is_like(element) && known.of != Type::Null => {
-                let kind = FindingKind::NeverEqual { left: known.of.noun(), right: element.noun() };
-                self.find(kind, self.span(node));
-                return Known::bool(Some(false));
-            }
-            Type::List(_) | Type::Map { .. } | Type::Any => {}
-            other => self.mismatch("in", other.noun(), node),
-        }
-        let Some(Json::Array(values)) = &within.value else { return Known::of(Type::Bool) };
-        if let Type::OneOf(allowed) = &known.of
-            && let Expr::List(literals) = &list.expr
-        {
-            let path = path(item).map(|path| path.join(".")).unwrap_or_default();
-            for (value, literal) in values.iter().zip(&literals.elements) {
-                if let Json::String(text) = value
-                    && !allowed.contains(text)
-                {
-                    let (path, text) = (path.clone(), text.clone());
-                    let kind = FindingKind::NotAllowed { path, text, allowed: allowed.clone() };
-                    self.find(kind, self.span(literal));
-                }
-            }
-        }
-        Known::bool(known.value.map(|value| values.contains(&value)).or(values.is_empty().then_some(false)))
-    }
-
-    fn arithmetic(&mut self, node: &IdedExpr, operation: &str, operands: &[Known]) -> Known {
-        let first = operands.iter().map(|operand| &operand.of).find(|of| **of != Type::Any);
-        let Some(first) = first else { return Known::default() };
-        let fits = match first {
-            Type::Number => true,
-            Type::Text | Type::OneOf(_) | Type::List(_) => operation == "+",
-            _ => false,
-        };
-        if !fits || !operands.iter().all(|operand| operand.of.is_like(first)) {
-            let nouns: Vec<&str> = operands.iter().map(|operand| operand.of.noun()).collect();
-            self.mismatch(operation, &nouns.join(" and "), node);
-            return Known::default();
-        }
-        Known::of(match first {
-            Type::OneOf(_) => Type::Text,
-            other => other.clone(),
-        })
-    }
-
     fn function(&mut self, node: &IdedExpr, call: &CallExpr) -> Known {
         let in_semver = call
             .target
@@ -379,73 +281,17 @@ impl Walker<'_> {
         Known::of(result.of)
     }
 
-    /// Judges the expression as a whole.
-    fn verdict(&mut self, root: &IdedExpr, known: &Known) {
-        let range = self.span(root);
-        if !matches!(known.of, Type::Any | Type::Bool) {
-            return self.find(FindingKind::NotBoolean { found: known.of.noun() }, range);
-        }
-        let explained = |finding: &Finding| {
-            matches!(finding.kind, FindingKind::NeverEqual { .. } | FindingKind::NotAllowed { .. })
-        };
-        match known.truth() {
-            Some(false) if !self.out.findings.iter().any(explained) => {
-                self.find(FindingKind::NeverTrue, range);
-            }
-            // `always()` says that its step runs even after a failure.
-            Some(true) if !self.asks_after_failure && !self.out.findings.iter().any(explained) => {
-                self.find(FindingKind::AlwaysTrue, range);
-            }
-            _ => {}
-        }
-    }
-
-    /// The terms of the conjunction that the whole is, as far as they compare a path with a literal.
-    fn demands(&mut self, node: &IdedExpr) {
-        let Expr::Call(call) = &node.expr else { return };
-        match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::LOGICAL_AND, [left, right]) => {
-                self.demands(left);
-                self.demands(right);
-            }
-            (operators::EQUALS, [left, right]) => {
-                let pair = match (&left.expr, &right.expr) {
-                    (_, Expr::Literal(literal)) => path(left).zip(literal_of(literal).value),
-                    (Expr::Literal(literal), _) => path(right).zip(literal_of(literal).value),
-                    _ => None,
-                };
-                if let Some((path, value)) = pair {
-                    let range = self.span(node);
-                    self.out.demands.push(Demand { path: path.join("."), value, range });
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn contradictions(&mut self) {
-        let demands = std::mem::take(&mut self.out.demands);
-        for (at, later) in demands.iter().enumerate() {
-            let excluded = |earlier: &&Demand| earlier.path == later.path && earlier.value != later.value;
-            if demands[..at].iter().any(|earlier| excluded(&earlier)) {
-                let kind = FindingKind::Contradiction { path: later.path.clone() };
-                self.find(kind, later.range.clone());
-            }
-        }
-        self.out.demands = demands;
-    }
-
-    fn mismatch(&mut self, operation: &str, found: &str, node: &IdedExpr) {
+    pub(super) fn mismatch(&mut self, operation: &str, found: &str, node: &IdedExpr) {
         let kind = FindingKind::Mismatch { operation: operation.to_owned(), found: found.to_owned() };
         self.find(kind, self.span(node));
     }
 
-    fn find(&mut self, kind: FindingKind, range: Range<usize>) {
+    pub(super) fn find(&mut self, kind: FindingKind, range: Range<usize>) {
         self.out.findings.push(Finding { kind, range });
     }
 
     /// Where a node stands with everything below it.
-    fn span(&self, node: &IdedExpr) -> Range<usize> {
+    pub(super) fn span(&self, node: &IdedExpr) -> Range<usize> {
         let mut range = (self.locate)(node.id);
         let mut open = children(node);
         while let Some(child) = open.pop() {
@@ -475,35 +321,7 @@ fn is_of_step(segment: &str) -> bool {
     matches!(segment, "outputs" | "result")
 }
 
-/// The path that a node spells: `a.b`, `a["b"]`, `a[0]`.
-fn path(node: &IdedExpr) -> Option<Vec<String>> {
-    let mut segments = Vec::new();
-    let mut node = node;
-    loop {
-        match &node.expr {
-            Expr::Ident(name) => {
-                segments.push(name.trim_start_matches('.').to_owned());
-                segments.reverse();
-                return Some(segments);
-            }
-            Expr::Select(select) if !select.test => {
-                segments.push(select.field.clone());
-                node = &select.operand;
-            }
-            Expr::Call(call) if call.func_name == operators::INDEX && call.args.len() == 2 => {
-                match &call.args[1].expr {
-                    Expr::Literal(LiteralValue::String(key)) => segments.push(key.inner().to_owned()),
-                    Expr::Literal(LiteralValue::Int(at)) => segments.push(at.inner().to_string()),
-                    _ => return None,
-                }
-                node = &call.args[0];
-            }
-            _ => return None,
-        }
-    }
-}
-
-fn literal_of(literal: &LiteralValue) -> Known {
+pub(super) fn literal_of(literal: &LiteralValue) -> Known {
     match literal {
         LiteralValue::Boolean(value) => Known::bool(Some(*value.inner())),
         LiteralValue::String(text) => Known { of: Type::Text, value: Some(Json::from(text.inner())) },
@@ -518,7 +336,7 @@ fn literal_of(literal: &LiteralValue) -> Known {
 }
 
 /// An operator as it is written.
-fn symbol(name: &str) -> String {
+pub(super) fn symbol(name: &str) -> String {
     name.trim_matches('_').to_owned()
 }
 

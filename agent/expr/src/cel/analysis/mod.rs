@@ -4,9 +4,11 @@
 //! Types come from the caller, so that the same analysis serves conditions over inputs and filters over payloads.
 
 mod calls;
+mod compare;
 mod infer;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::ops::Range;
 
