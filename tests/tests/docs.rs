@@ -50,6 +50,17 @@ fn examples_are_valid() {
 }
 
 #[test]
+fn examples_are_clean() {
+    let home = Home::new();
+    let file = home.path().join("tako.yml");
+    for example in examples() {
+        fs::write(&file, &example.text).unwrap();
+        let finished = home.tako(&["lint", file.to_str().unwrap(), "--strict"]);
+        assert_eq!(finished.code, Some(0), "{}: {}", example.place(), finished.stdout);
+    }
+}
+
+#[test]
 fn examples_do_what_they_say() {
     let all = examples();
     let mut ran = 0;
