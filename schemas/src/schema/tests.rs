@@ -1,6 +1,8 @@
 mod agreement;
+mod config;
 mod corpus;
 mod draw;
+mod journal;
 
 use std::collections::BTreeSet;
 
@@ -11,22 +13,36 @@ use crate::diagnostic::SourceFile;
 use crate::load::load;
 use crate::tree;
 
-#[test]
-fn the_checked_in_schema_is_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/json/tako.schema.json");
-    let current = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
-    if std::env::var_os("TAKO_BLESS").is_some() {
-        std::fs::write(path, &current).unwrap();
-    }
-    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(checked_in == current, "{path} is stale: run this test with TAKO_BLESS=1");
+fn path(subject: Subject) -> String {
+    format!("{}/json/{}.schema.json", env!("CARGO_MANIFEST_DIR"), subject.name())
 }
 
 #[test]
-fn the_schema_is_one() {
-    if let Err(error) = jsonschema::meta::validate(&json_schema()) {
-        panic!("{error} at {}", error.instance_path());
+fn the_checked_in_schemas_are_current() {
+    let bless = std::env::var_os("TAKO_BLESS").is_some();
+    for subject in Subject::ALL {
+        let path = path(subject);
+        let current = serde_json::to_string_pretty(&json_schema(subject)).unwrap() + "\n";
+        if bless {
+            std::fs::write(&path, &current).unwrap();
+        }
+        let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(checked_in == current, "{path} is stale: run this test with TAKO_BLESS=1");
     }
+}
+
+#[test]
+fn every_schema_is_one() {
+    for subject in Subject::ALL {
+        let schema = json_schema(subject);
+        if let Err(error) = jsonschema::meta::validate(&schema) {
+            panic!("{}: {error} at {}", subject.name(), error.instance_path());
+        }
+    }
+}
+
+fn validator(subject: Subject) -> Validator {
+    jsonschema::options().should_validate_formats(true).build(&json_schema(subject)).unwrap()
 }
 
 /// What a schema finds in `value`.
@@ -39,7 +55,7 @@ struct Judge(Validator);
 
 impl Judge {
     fn new() -> Self {
-        Self(jsonschema::validator_for(&json_schema()).unwrap())
+        Self(validator(Subject::Tako))
     }
 
     /// What an editor would find in a file.
