@@ -13,16 +13,18 @@ pub use clone::{CloneConfig, Credential};
 pub use policy::PolicyConfig;
 pub use server::{GithubConfig, ServerConfig, WebhookConfig};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `config.toml` in TAKO_HOME.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `config.toml` in TAKO_HOME: how `tako exec` runs on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where missing repositories are cloned from.
     pub clone: CloneConfig,
     /// Seconds a cancelled step has to exit between `SIGTERM` and `SIGKILL`.
     #[serde(rename = "cancel_grace_secs", with = "seconds")]
+    #[schemars(with = "u64")]
     pub cancel_grace: Duration,
     /// How many runs deep a tree may be below its root.
     pub max_depth: u32,

@@ -3,14 +3,17 @@
 //! On the wire the type carries the producer's name (`owner/repo/library_built`), so that two repositories'
 //! events never collide; in `tako.yml`, templates and CEL it is the short name.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use crate::id::{ParseIdError, RepoId};
+use crate::id::{ParseIdError, RepoId, pattern};
+use crate::schema::Timestamp;
 
-/// One event.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A message between repositories. On the wire it is a CloudEvents 1.0 envelope in structured JSON; attributes that
+/// are not named here are ignored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "CloudEvent", try_from = "CloudEvent")]
 pub struct Event {
     /// Unique; redelivery of an event is recognised by it.
@@ -30,20 +33,33 @@ pub struct Event {
 }
 
 /// The envelope as the CloudEvents specification names its attributes; extension names are lower case.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 struct CloudEvent {
+    /// The version of CloudEvents.
+    #[schemars(extend("const" = "1.0"))]
     specversion: String,
+    /// Unique; redelivery of an event is recognised by it.
+    #[schemars(length(min = 1))]
     id: String,
+    /// The repository that emitted it.
     source: RepoId,
+    /// The source and, behind a slash, the short type of `tako.yml`: `owner/repo/library_built`.
     #[serde(rename = "type")]
+    #[schemars(regex(pattern = pattern::WIRE_TYPE))]
     kind: String,
+    /// When it was recorded.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Timestamp")]
     time: OffsetDateTime,
+    /// The artifact that the producing step made, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
+    /// The version of the payload's form: three plain numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schemaversion: Option<String>,
+    /// What `data` is: `application/json`.
     datacontenttype: String,
+    /// The payload.
     data: Map<String, Value>,
 }
 
@@ -70,6 +86,9 @@ impl TryFrom<CloudEvent> for Event {
         let foreign = |expected| ParseIdError { expected, found: wire.kind.clone() };
         if wire.specversion != "1.0" {
             return Err(ParseIdError { expected: "CloudEvents specversion 1.0", found: wire.specversion });
+        }
+        if wire.id.is_empty() {
+            return Err(ParseIdError { expected: "an event's id", found: wire.id });
         }
         let kind = wire
             .kind

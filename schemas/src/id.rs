@@ -1,5 +1,7 @@
 //! Names of runs, repositories and steps. IDs are never bare strings in our code.
 
+pub(crate) mod pattern;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -28,7 +28,7 @@ impl Name {
             Self::Input => "^[A-Za-z_][A-Za-z0-9_-]*$",
             Self::Step => "^[A-Za-z_][A-Za-z0-9_-]{0,63}$",
             Self::EventType => "^[a-z][a-z0-9_]*$",
-            Self::Env => "^[^=\\s\\x00-\\x1f\\x7f]+$",
+            Self::Env => "^[^=\\s\\x00-\\x1f\\x7f-\\x9f]+$",
         }
     }
 

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CloneConfig, PolicyConfig, seconds};
 
-/// `agent.toml`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `agent.toml`: how this machine runs jobs, and whose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AgentConfig {
     /// The server's URL, `https://tako.example.org`. Also `--server` or `TAKO_SERVER`; required somewhere.
@@ -22,6 +23,8 @@ pub struct AgentConfig {
     /// What `runs_on` of a workflow can ask for.
     pub labels: Vec<String>,
     /// How many runs execute at one moment.
+    // None at all is refused by the binary.
+    #[schemars(range(min = 1))]
     pub slots: u32,
     /// Where steps without an image run.
     pub isolation: AgentIsolation,
@@ -33,9 +36,11 @@ pub struct AgentConfig {
     pub clone: CloneConfig,
     /// Seconds a cancelled step has to exit between `SIGTERM` and `SIGKILL`.
     #[serde(rename = "cancel_grace_secs", with = "seconds")]
+    #[schemars(with = "u64")]
     pub cancel_grace: Duration,
     /// Seconds that the workspace of a run which did not succeed, or which waits for others, is kept.
     #[serde(rename = "keep_workspaces_secs", with = "seconds")]
+    #[schemars(with = "u64")]
     pub keep_workspaces: Duration,
 }
 
@@ -59,7 +64,7 @@ impl Default for AgentConfig {
 }
 
 /// Where steps without an image run on an agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AgentIsolation {
     /// Nowhere: they are refused.

@@ -5,12 +5,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::seconds;
 
 /// `[clone]`: URLs never come from a repository, an event or a webhook.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CloneConfig {
     /// URL of every repository, with `{owner}` and `{repo}` in it: `https://git.example.org/{owner}/{repo}.git`,
@@ -22,6 +23,7 @@ pub struct CloneConfig {
     pub offline: bool,
     /// Seconds within which a clone must be done.
     #[serde(rename = "timeout_secs", with = "seconds")]
+    #[schemars(with = "u64")]
     pub timeout: Duration,
     /// PEM file of certificate authorities that are trusted beside the system's.
     pub ca_file: Option<PathBuf>,
@@ -57,7 +59,7 @@ impl fmt::Debug for CloneConfig {
 
 /// `[[clone.credentials]]`: a name and password for one origin, by basic authentication. They are sent to that origin
 /// alone, whatever it redirects to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credential {
     /// Scheme, host and port: `https://git.example.org`.

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `[policy]`. A step gets what it asks for only where this allows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
     /// Whether steps without an image may run as plain processes. Not a key of this table: `isolation = "host"`.
@@ -17,10 +18,13 @@ pub struct PolicyConfig {
     pub images: Vec<String>,
     /// Networks: `none`, `bridge`, `host`. `none` needs no permission. Absent: nothing else on an agent; the bridge too
     /// under `tako exec`.
+    // Read as text; the binary refuses other words when it reads the file.
+    #[schemars(extend("items" = { "enum": ["none", "bridge", "host"] }))]
     pub networks: Option<Vec<String>>,
     /// Linux capabilities, `NET_BIND_SERVICE`.
     pub capabilities: Vec<String>,
     /// Security profiles: `strict`, `moderate`, `minimal`. `strict` needs no permission.
+    #[schemars(extend("items" = { "enum": ["strict", "moderate", "minimal"] }))]
     pub profiles: Vec<String>,
     /// Host directories that steps may mount, with everything below them.
     pub volumes: Vec<PathBuf>,

@@ -24,6 +24,8 @@ pub(crate) struct Field {
     pub(crate) doc: &'static str,
     pub(crate) shape: Shape,
     pub(crate) required: bool,
+    /// Whether the key must not stand there without a value.
+    pub(crate) filled: bool,
     /// The key that this is another spelling of.
     pub(crate) spelling_of: Option<&'static str>,
     /// The least and the greatest number of entries of a list.
@@ -43,8 +45,12 @@ pub(crate) enum Shape {
     Whole { min: u32 },
     /// A decimal number from `min` on.
     Decimal { min: u32 },
+    /// Any decimal number.
+    Number,
     /// Go syntax, or seconds.
     Duration,
+    /// A duration that is more than nothing.
+    Limit,
     /// A number of CPUs.
     Cpu,
     /// An amount of memory or disk.
@@ -57,6 +63,8 @@ pub(crate) enum Shape {
     Name(Name),
     /// Text of a pattern.
     Pattern(&'static str),
+    /// Where an output comes from.
+    OutputSource,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A list.
@@ -71,6 +79,8 @@ pub(crate) enum Shape {
     AnyOf(&'static [Shape]),
     /// Nothing, or an empty mapping.
     Nothing,
+    /// A JSON Schema, or the path of one.
+    JsonSchema,
     /// Anything.
     Any,
 }
@@ -110,11 +120,17 @@ impl Table {
 
 impl Field {
     pub(crate) const fn new(key: &'static str, shape: Shape, doc: &'static str) -> Self {
-        Self { key, doc, shape, required: false, spelling_of: None, entries: (0, usize::MAX) }
+        Self { key, doc, shape, required: false, filled: false, spelling_of: None, entries: (0, usize::MAX) }
     }
 
     pub(crate) const fn required(mut self) -> Self {
         self.required = true;
+        self
+    }
+
+    /// The key says something wherever it stands.
+    pub(crate) const fn filled(mut self) -> Self {
+        self.filled = true;
         self
     }
 

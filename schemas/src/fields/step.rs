@@ -15,18 +15,19 @@ pub(crate) static STEP: Table = Table::new(
     &[
         Field::new("id", Shape::Name(Name::Step), "Unique in the workflow; `step-<n>` when absent."),
         Field::new("name", Shape::Text, "Shown instead of the id."),
-        Field::new("if", Shape::Text, "CEL condition."),
-        Field::new("run", Shape::Text, "A script."),
+        Field::new("if", Shape::FilledText, "CEL condition."),
+        Field::new("run", Shape::Text, "A script.").filled(),
         Field::new("shell", Shape::FilledText, "`sh`, `bash`, `python`, or a template like `prog {0}`."),
         Field::new(
             "uses",
             Shape::FilledText,
             "A built-in step like `tako/fan-out@v1`, or a composite one like `./path`.",
-        ),
+        )
+        .filled(),
         Field::new("with", Shape::Map(None, &Shape::Any), "Parameters of `uses`."),
         Field::new("env", ENV, "Environment: a mapping, or a list of `NAME=value`."),
         Field::new("working_directory", Shape::Text, "Directory below the workspace."),
-        Field::new("image", Shape::Text, "Container image."),
+        Field::new("image", Shape::FilledText, "Container image."),
         Field::new(
             "pull_policy",
             Shape::OneOf(&["always", "if-not-present", "never"]),
@@ -50,8 +51,8 @@ pub(crate) static STEP: Table = Table::new(
         )
         .entries(0, 5),
         Field::new("resources", Shape::Table(&RESOURCES), "Resource limits."),
-        Field::new("timeout", Shape::Duration, "Limit of its duration."),
-        Field::new("no_output_timeout", Shape::Duration, "Limit of its silence."),
+        Field::new("timeout", Shape::Limit, "Limit of its duration."),
+        Field::new("no_output_timeout", Shape::Limit, "Limit of its silence."),
         Field::new("retry", Shape::Table(&RETRY), "Whether and how it is tried again."),
         Field::new("continue_on_error", Shape::Bool, "Whether its failure leaves the run unharmed."),
         Field::new("long_running", Shape::Bool, "Whether it keeps running after it was started."),
@@ -119,10 +120,10 @@ pub(crate) static PRODUCES: Table = Table::new(
     "`produces`",
     "What a step leaves behind.",
     &[
-        Field::new("artifact", Shape::Text, "The artifact that the step makes."),
+        Field::new("artifact", Shape::FilledText, "The artifact that the step makes."),
         Field::new(
             "outputs",
-            Shape::Map(Some(Name::Output), &Shape::FilledText),
+            Shape::Map(Some(Name::Output), &Shape::OutputSource),
             "Its outputs: `from_stdout`, `from_stderr`, `from_file:<path>`, `from_env:<VAR>` or a template.",
         ),
         Field::new(

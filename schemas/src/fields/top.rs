@@ -3,6 +3,7 @@
 use super::step::RESOURCES;
 use super::workflow::{ENV, WORKFLOW};
 use super::{Field, Shape, Table};
+use crate::id::pattern;
 use crate::name::Name;
 
 pub(crate) static MANIFEST: Table = Table::new(
@@ -64,12 +65,12 @@ pub(crate) static ARTIFACT: Table = Table::new(
     &[
         Field::new(
             "path",
-            Shape::Text,
+            Shape::FilledText,
             "Where it lies after it was made, relative to the repository's root.",
         ),
         Field::new("ecosystem", Shape::Text, "`go`, `npm`, `cargo`, …"),
         Field::new("description", Shape::Text, "One line."),
-        Field::new("image", Shape::Text, "Container image that `command` runs in."),
+        Field::new("image", Shape::FilledText, "Container image that `command` runs in."),
         Field::new(
             "command",
             Shape::Text,
@@ -89,10 +90,10 @@ pub(crate) static DEFAULTS: Table = Table::new(
     "`defaults`",
     "Values of workflows that say nothing themselves.",
     &[
-        Field::new("image", Shape::Text, "Container image of steps."),
-        Field::new("shell", Shape::Text, "Shell of `run`."),
+        Field::new("image", Shape::FilledText, "Container image of steps."),
+        Field::new("shell", Shape::FilledText, "Shell of `run`."),
         Field::new("env", ENV, "Environment of steps."),
-        Field::new("timeout", Shape::Duration, "Limit of a workflow's duration."),
+        Field::new("timeout", Shape::Limit, "Limit of a workflow's duration."),
         Field::new(
             "isolation",
             Shape::OneOf(&["container", "sandbox", "host"]),
@@ -109,7 +110,7 @@ pub(crate) static DEPENDENT: Table = Table::new(
     &[
         Field::new(
             "repo",
-            Shape::Pattern("^[^:]+/[^:]+:[^:]+$|^\\.[^:]*:[^:]+$|^file://.+:[^:]+$"),
+            Shape::Pattern(pattern::DEPENDENT_REPO),
             "`owner/repo:branch`, `./path:branch` or `file://…:branch`.",
         )
         .required(),
@@ -131,7 +132,7 @@ pub(crate) static EVENT: Table = Table::new(
     "an event",
     "Declares an event that this repository emits.",
     &[
-        Field::new("schema", Shape::Any, "JSON Schema of the payload: a path, or the schema itself."),
+        Field::new("schema", Shape::JsonSchema, "JSON Schema of the payload: a path, or the schema itself."),
         Field::new("versions", Shape::OneOrMany(&Shape::Version), "Versions in use."),
         Field::new("deprecated", Shape::OneOrMany(&Shape::Version), "Versions on their way out."),
     ],
@@ -144,7 +145,7 @@ pub(crate) static SUBSCRIPTION: Table = Table::new(
     &[
         Field::new(
             "artifact",
-            Shape::Pattern("^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+:[a-zA-Z][a-zA-Z0-9_-]*$"),
+            Shape::Pattern(pattern::ARTIFACT_REF),
             "`owner/repo:name`; the name `default` stands for any artifact.",
         )
         .required(),

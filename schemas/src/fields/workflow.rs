@@ -5,10 +5,13 @@ use super::{Field, Shape, Table};
 use crate::name::Name;
 
 /// A mapping, or a list of `K=V`.
-pub(super) const ENV: Shape =
-    Shape::AnyOf(&[Shape::Map(Some(Name::Env), &Shape::Text), Shape::List(&Shape::Pattern("^[^=\\s]+="))]);
+pub(super) const ENV: Shape = Shape::AnyOf(&[
+    Shape::Map(Some(Name::Env), &Shape::Text),
+    Shape::List(&Shape::Pattern("^[^=\\s\\x00-\\x1f\\x7f-\\x9f]+=")),
+]);
 
-const TRIGGER_NAMES: Shape = Shape::OneOf(&["exec", "push", "pull_request", "schedule", "event"]);
+/// Triggers that need no settings; a schedule needs its times.
+const TRIGGER_NAMES: Shape = Shape::OneOf(&["exec", "push", "pull_request", "event"]);
 
 pub(crate) static WORKFLOW: Table = Table::new(
     "workflow",
@@ -27,7 +30,7 @@ pub(crate) static WORKFLOW: Table = Table::new(
         .entries(1, usize::MAX),
         Field::new("description", Shape::Text, "One line."),
         Field::new("inputs", Shape::Map(Some(Name::Input), &Shape::Table(&INPUT)), "Its inputs, by name."),
-        Field::new("image", Shape::Text, "Container image of its steps."),
+        Field::new("image", Shape::FilledText, "Container image of its steps."),
         Field::new("env", ENV, "Environment of its steps: a mapping, or a list of `NAME=value`."),
         Field::new(
             "secrets",
@@ -36,7 +39,7 @@ pub(crate) static WORKFLOW: Table = Table::new(
         ),
         Field::new("resources", Shape::Table(&RESOURCES), "Resource limits of its steps."),
         Field::new("runs_on", Shape::OneOrMany(&Shape::FilledText), "Labels that an agent needs."),
-        Field::new("timeout", Shape::Duration, "Limit of the run's duration."),
+        Field::new("timeout", Shape::Limit, "Limit of the run's duration."),
         Field::new(
             "concurrency",
             Shape::AnyOf(&[Shape::FilledText, Shape::Table(&CONCURRENCY)]),
@@ -85,7 +88,8 @@ pub(crate) static TRIGGERS: Table = Table::new(
         Field::new("push", Shape::Table(&REF_FILTER), "A push to the repository."),
         Field::new("pull_request", Shape::Table(&REF_FILTER), "A pull request."),
         Field::new("schedule", Shape::OneOrMany(&Shape::Table(&SCHEDULE)), "A clock: at least one time.")
-            .entries(1, usize::MAX),
+            .entries(1, usize::MAX)
+            .filled(),
         Field::new("event", Shape::Nothing, "A subscription only."),
     ],
 );
@@ -138,8 +142,8 @@ pub(crate) static VALIDATION: Table = Table::new(
     &[
         Field::new("enum", Shape::OneOrMany(&Shape::Text), "The allowed values (string inputs).")
             .entries(1, usize::MAX),
-        Field::new("min", Shape::Text, "The least value (number inputs)."),
-        Field::new("max", Shape::Text, "The greatest value (number inputs)."),
+        Field::new("min", Shape::Number, "The least value (number inputs)."),
+        Field::new("max", Shape::Number, "The greatest value (number inputs)."),
         Field::new(
             "pattern",
             Shape::Text,

@@ -6,20 +6,23 @@
 use std::fmt;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::event::Event;
 use crate::id::{RepoRef, RunId, StepId};
+use crate::schema::Timestamp;
 
 /// A fact with its number in the run's journal, counted from 1, and the time it was written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recorded {
     /// Number in the run's journal, from 1 without gaps.
     pub seq: u64,
     /// When it was written.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Timestamp")]
     pub at: OffsetDateTime,
     /// The fact.
     #[serde(flatten)]
@@ -27,7 +30,7 @@ pub struct Recorded {
 }
 
 /// A fact about a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Entry {
     /// The run exists. Always the first entry, and only that.
@@ -153,7 +156,7 @@ pub enum Entry {
 }
 
 /// How a run begins: what it is to do and who asked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Created {
     /// The run itself.
     pub run: RunId,
@@ -189,7 +192,7 @@ pub struct Created {
 }
 
 /// The run above, and its step that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ParentLink {
     /// The run.
     pub run: RunId,
@@ -198,7 +201,7 @@ pub struct ParentLink {
 }
 
 /// A run above another one, as far as cycles are concerned.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Ancestor {
     /// Its repository.
     pub repo: RepoRef,
@@ -213,7 +216,7 @@ impl fmt::Display for Ancestor {
 }
 
 /// Why a run exists.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Trigger {
     /// Somebody ran it by hand.
@@ -236,7 +239,7 @@ pub enum Trigger {
 }
 
 /// A push to a repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Push {
     /// The delivery that told of it.
     pub delivery: String,
@@ -254,7 +257,7 @@ pub struct Push {
 }
 
 /// A process that leads runs, recognisable after its death.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Owner {
     /// Unique name of this owner.
     pub id: String,
@@ -271,7 +274,7 @@ pub struct Owner {
 }
 
 /// How to find what a step started: its process on the owner's machine, or the container it runs in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Spawned {
     /// The process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -282,7 +285,7 @@ pub struct Spawned {
 }
 
 /// A process: its id, and its start time because ids are used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
     /// Process id.
     pub pid: u32,
@@ -291,7 +294,7 @@ pub struct Process {
 }
 
 /// One step of a plan, as status shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepHeader {
     /// Its id.
     pub id: StepId,
@@ -301,7 +304,7 @@ pub struct StepHeader {
 }
 
 /// How a step ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepResult {
     /// How.
     pub outcome: Outcome,
@@ -326,7 +329,7 @@ pub struct StepResult {
 }
 
 /// What a step wrote to `$TAKO_ENV` and `$TAKO_PATH`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EnvChanges {
     /// Variables.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
@@ -345,10 +348,11 @@ impl EnvChanges {
 }
 
 /// How a step waits for children.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Wait {
     /// Until when.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Timestamp>")]
     pub deadline: Option<OffsetDateTime>,
     /// Whether the first failed child cancels the others.
     #[serde(default)]
@@ -359,7 +363,7 @@ pub struct Wait {
 }
 
 /// How a run or a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It did what it should.
@@ -395,7 +399,7 @@ impl fmt::Display for Outcome {
 }
 
 /// What was decided for one candidate of an event, and why.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// The candidate's repository.
     pub repo: RepoRef,
@@ -411,7 +415,7 @@ pub struct Decision {
 }
 
 /// Why a subscription did or did not start a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// It starts this run.

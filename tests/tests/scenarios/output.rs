@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use tako_schemas::schema::{Subject, json_schema};
 use tako_tests::home::Home;
 
 #[test]
@@ -126,8 +127,12 @@ fn json_output_is_complete_and_in_order_for_every_run() {
     }
     let done =
         home.tako(&["exec", "go", "--repo=o/a", "--output=json", "--max-concurrent-repos=12"]).expect(0);
+    let schema = jsonschema::validator_for(&json_schema(Subject::Journal)).unwrap();
     let mut next = std::collections::HashMap::new();
-    for entry in Home::journal(&done) {
+    for (line, entry) in done.stdout.lines().zip(Home::journal(&done)) {
+        let problems: Vec<_> = schema.iter_errors(&entry).map(|error| error.to_string()).collect();
+        assert_eq!(problems, Vec::<String>::new(), "{line}");
+        assert_eq!(entry.to_string(), line, "a key stands twice");
         let next = next.entry(entry["run"].as_str().unwrap().to_owned()).or_insert(1);
         assert_eq!(entry["seq"], *next);
         *next += 1;

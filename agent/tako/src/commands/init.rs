@@ -36,3 +36,42 @@ pub(crate) fn init(args: &InitArgs, global: &Global, out: &mut dyn Write) -> Res
         .map_err(|error| CliError::io(format!("write {}", path.display()), &error))?;
     written(writeln!(out, "Wrote {}. Commit it, then try: tako exec build", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use tako_schemas::diagnostic::SourceFile;
+    use tako_schemas::schema::{Subject, json_schema};
+    use tako_schemas::{load, tree};
+
+    use super::TEMPLATE;
+
+    #[test]
+    fn the_template_names_the_schema_that_accepts_it() {
+        let first = TEMPLATE.lines().next().unwrap();
+        let url = first.strip_prefix("# yaml-language-server: $schema=").expect(first);
+        // Where it is checked in.
+        let path = url.split_once("/main/").unwrap().1;
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let checked_in = std::fs::read_to_string(root.join(path)).expect(path);
+        let schema = json_schema(Subject::Tako);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&checked_in).unwrap(), schema);
+
+        let file = SourceFile::new("tako.yml", TEMPLATE);
+        let value = tree::parse(&file).root.unwrap().to_json();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let problems: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(load::load(&file).diagnostics, []);
+    }
+
+    #[test]
+    fn what_the_template_shows_in_comments_is_right_too() {
+        let (template, comment) = TEMPLATE.split_once("# subscriptions:\n").unwrap();
+        let shown: String =
+            comment.lines().map(|line| line.trim_start_matches('#').to_owned() + "\n").collect();
+        let file = SourceFile::new("tako.yml", format!("{template}subscriptions:\n{shown}"));
+        let loaded = load::load(&file);
+        assert_eq!(loaded.diagnostics, []);
+        assert_eq!(loaded.manifest.unwrap().subscriptions.len(), 1);
+    }
+}

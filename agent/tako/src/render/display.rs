@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use indicatif::MultiProgress;
 use tako_engine::port::Observer;
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::Recorded;
+use tako_schemas::journal::{Line, Recorded};
 use tokio::sync::Mutex;
 
 use super::Announcement;
@@ -32,14 +32,6 @@ pub(crate) struct Display {
 struct State {
     narrator: Narrator,
     live: Option<Live>,
-}
-
-/// One object a journal entry: the run's id, then the entry as it is stored.
-#[derive(serde::Serialize)]
-struct Line<'a> {
-    run: &'a RunId,
-    #[serde(flatten)]
-    recorded: &'a Recorded,
 }
 
 impl Display {
