@@ -7,6 +7,7 @@
 //! - `before`: the file as it was, for the one behind it
 //! - `padded`: comments make it larger than a file may be
 //! - `control`: `␇` stands for the control character U+0007
+//! - `repeat=N`: N repositories have this file, `my-org/service-1` and so on
 //! - `file=PATH`: not a `tako.yml`, but another file of its repository
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a document that cannot be read fails the test")]
@@ -112,7 +113,14 @@ fn sections() -> Vec<Section> {
             if !(adjacent && section.groups.last().is_some_and(|group| group.bad == bad)) {
                 section.groups.push(Group { bad, line: at + 1, files: Vec::new() });
             }
-            section.groups.last_mut().unwrap().files.push(Example { words, text: body });
+            let files = &mut section.groups.last_mut().unwrap().files;
+            match words.iter().find_map(|word| word.strip_prefix("repeat=")?.parse::<usize>().ok()) {
+                None => files.push(Example { words, text: body }),
+                Some(count) => files.extend((1..=count).map(|number| Example {
+                    words: vec!["bad".to_owned(), format!("my-org/service-{number}")],
+                    text: body.clone(),
+                })),
+            }
             adjacent = true;
         } else if !line.is_empty() {
             adjacent = false;

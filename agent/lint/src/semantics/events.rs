@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 use tako_engine::emission::{all_steps, fan_out};
+use tako_engine::payload::PayloadSchema;
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Span};
 use tako_schemas::workflow::{EventDeclaration, Param, Step};
@@ -14,7 +15,7 @@ use crate::{Files, payload};
 pub(super) fn check(file: &File<'_>, out: &mut Vec<Diagnostic>) {
     let steps: Vec<&Step> = file.manifest.workflows.values().flat_map(all_steps).collect();
     for (kind, declared) in &file.manifest.events {
-        let schema = declaration(file, declared, out);
+        let schema = declaration(file, kind, declared, out);
         let emitted = steps.iter().any(|step| {
             step.produces.events.iter().any(|event| event.kind.as_str() == kind)
                 || fan_out(step).is_some_and(|(emitted, _)| emitted == kind)
@@ -74,7 +75,12 @@ pub(crate) fn schema_of(declared: &EventDeclaration, files: &dyn Files) -> Optio
 }
 
 /// Checks the schema of a declaration, and gives it if it is one.
-fn declaration(file: &File<'_>, declared: &EventDeclaration, out: &mut Vec<Diagnostic>) -> Option<Value> {
+fn declaration(
+    file: &File<'_>,
+    kind: &str,
+    declared: &EventDeclaration,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Value> {
     let span = declared.places.value("schema").map_or_else(Span::default, |span| file.line(span));
     let schema = match declared.schema.as_ref()? {
         Value::String(path) => {
@@ -100,6 +106,11 @@ fn declaration(file: &File<'_>, declared: &EventDeclaration, out: &mut Vec<Diagn
         }
         schema => schema.clone(),
     };
+    if let Err(error) = PayloadSchema::compile(&schema) {
+        let message = format!("the JSON Schema of `{kind}` is none: {error}");
+        out.push(hinted(Diagnostic::error(code::EVENT_SCHEMA, message, span), error.hint()));
+        return None;
+    }
     Some(schema)
 }
 
@@ -129,8 +140,18 @@ fn fits(
     out: &mut Vec<Diagnostic>,
 ) {
     let Some(schema) = schema else { return };
-    for (path, problem) in payload::misfits(schema, given) {
-        let span = path.split('.').next().and_then(|field| given.get(field)).map(Param::span);
+    let problems: Vec<(String, String)> = match payload::literal(given) {
+        Some(value) => PayloadSchema::compile(schema)
+            .map(|schema| schema.violations(&value))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|violation| (violation.path.clone(), violation.to_string()))
+            .collect(),
+        // What a template gives is not known: names and types are.
+        None => payload::misfits(schema, given),
+    };
+    for (path, problem) in problems {
+        let span = path.split(['.', '[']).next().and_then(|field| given.get(field)).map(Param::span);
         let span =
             span.or(place.filter(|_| !given.is_empty()).map(|place| Span::new(place.start, place.start + 1)));
         out.push(
