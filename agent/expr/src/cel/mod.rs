@@ -16,6 +16,7 @@ mod prefix;
 mod program;
 mod rewrite;
 mod semver;
+mod syntax;
 mod worker;
 
 #[cfg(test)]
