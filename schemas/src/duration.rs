@@ -26,7 +26,7 @@ impl DurationError {
     /// What the reader can do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        "write `90s`, `1h30m` or `500ms`; a bare number is seconds"
+        "write `90s`, `1h30m`, `500ms` or `2d`; a bare number is seconds"
     }
 }
 
@@ -81,6 +81,39 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     }
     let nanos = u64::try_from(total).map_err(|_| DurationError::TooLong)?;
     Ok(Duration::from_nanos(nanos))
+}
+
+/// What a malformed duration most likely means, as [`parse`] reads it: `10 minutes` is `10m`, `1w` is `7d`.
+#[must_use]
+pub fn repaired(text: &str) -> Option<String> {
+    const LONGEST: usize = 64;
+    if text.len() > LONGEST || parse(text).is_ok() {
+        return None;
+    }
+    let lower = text.trim().to_ascii_lowercase();
+    let mut rest = lower.as_str();
+    let mut repaired = String::new();
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|end| *end > 0)?;
+        let (number, after) = rest.split_at(end);
+        let after = after.trim_start();
+        let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let (number, unit) = match &after[..end] {
+            "ns" | "us" | "µs" | "ms" | "s" | "m" | "h" | "d" => (number.to_owned(), &after[..end]),
+            "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => (number.to_owned(), "ms"),
+            "sec" | "secs" | "second" | "seconds" => (number.to_owned(), "s"),
+            "min" | "mins" | "minute" | "minutes" => (number.to_owned(), "m"),
+            "hr" | "hrs" | "hour" | "hours" => (number.to_owned(), "h"),
+            "day" | "days" => (number.to_owned(), "d"),
+            "w" | "wk" | "week" | "weeks" => (number.parse::<u32>().ok()?.checked_mul(7)?.to_string(), "d"),
+            _ => return None,
+        };
+        repaired.push_str(&number);
+        repaired.push_str(unit);
+        rest = after[end..].trim_start_matches([' ', ',']);
+        rest = rest.strip_prefix("and ").unwrap_or(rest);
+    }
+    parse(&repaired).is_ok().then_some(repaired)
 }
 
 /// `number` × `unit`, what is smaller than a nanosecond cut off.
@@ -162,6 +195,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn repairs() {
+        let cases = [
+            ("10 minutes", Some("10m")),
+            ("10min", Some("10m")),
+            ("1h 30m", Some("1h30m")),
+            ("1 hour, 30 minutes", Some("1h30m")),
+            ("1 day and 2 hours", Some("1d2h")),
+            ("1w", Some("7d")),
+            ("5 M", Some("5m")),
+            ("soon", None),
+            ("1h30", None),
+            ("-5s", None),
+            ("10m", None),
+            ("99999999999 weeks", None),
+        ];
+        for (text, want) in cases {
+            assert_eq!(repaired(text).as_deref(), want, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_formatted_parses_back(nanos in 0..i64::MAX as u64) {
@@ -172,6 +226,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "[0-9.hmsdnuµ+ -]{0,30}") {
             let _ = parse(&text);
+            let _ = repaired(&text);
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Values stay text. [`typed`] gives what CEL and JSON see.
 
+pub(crate) mod pattern;
 #[cfg(test)]
 mod tests;
 
@@ -251,7 +252,10 @@ pub(crate) fn compare(a: &str, b: &str) -> Option<Ordering> {
     }
 }
 
+/// Deepest nesting of a pattern.
+const NESTING: u32 = 50;
+
 /// Compiles a pattern within bounds: it comes from a file that may be hostile.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).size_limit(2 << 20).nest_limit(50).build()
+    RegexBuilder::new(pattern).size_limit(2 << 20).nest_limit(NESTING).build()
 }

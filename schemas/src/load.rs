@@ -3,13 +3,17 @@
 //! Reading never stops at a problem: what cannot be read is left out, the problem is noted, and reading goes on.
 //! A file with an error has no [`Manifest`]; warnings, such as unknown keys, come along with one.
 
+mod cron;
 mod fields;
 mod input;
 mod lists;
 mod manifest;
+mod meaning;
+mod mismatch;
 mod param;
 mod produces;
 mod references;
+mod repository;
 mod scalar;
 mod step;
 mod subscription;
@@ -20,8 +24,10 @@ mod workflow;
 
 use crate::code;
 use crate::diagnostic::{Diagnostic, SourceFile, Span};
+use crate::shown::shown;
 use crate::tree::{self, Content, Item, Kind};
 use crate::workflow::Manifest;
+use mismatch::Place;
 
 /// After that many problems a file gets no further ones.
 const MAX_DIAGNOSTICS: usize = 200;
@@ -42,7 +48,8 @@ pub struct Loaded {
 pub fn load(file: &SourceFile) -> Loaded {
     let parsed = tree::parse(file);
     let broken = parsed.root.is_none() && !parsed.diagnostics.is_empty();
-    let mut loader = Loader { diagnostics: parsed.diagnostics, ids: Vec::new(), patterns: 0 };
+    let mut loader =
+        Loader { diagnostics: parsed.diagnostics, ids: Vec::new(), patterns: 0, place: Place::default() };
     let manifest = match &parsed.root {
         Some(root) if !root.is_null() => loader.manifest(root),
         _ if broken => Manifest::default(),
@@ -70,6 +77,8 @@ struct Loader {
     ids: Vec<step::SeenId>,
     /// How many patterns were compiled.
     patterns: usize,
+    /// What is being read.
+    place: Place,
 }
 
 impl Loader {
@@ -92,12 +101,6 @@ impl Loader {
     fn is_full(&self) -> bool {
         self.diagnostics.len() >= MAX_DIAGNOSTICS
     }
-
-    /// The item is not what belongs here.
-    fn mismatch(&mut self, expected: &str, item: &Item) {
-        let message = format!("expected {expected}, found {}", described(item));
-        self.report(Diagnostic::error(code::WRONG_TYPE, message, item.head()));
-    }
 }
 
 /// What an item is, in a message.
@@ -112,20 +115,4 @@ fn described(item: &Item) -> String {
             Kind::Text => format!("the text `{}`", shown(scalar.text.as_str())),
         },
     }
-}
-
-/// A text of the file in a message: on one line, and as long as a reader can use.
-fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(60).flat_map(escaped).collect();
-    if text.chars().nth(60).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-fn escaped(c: char) -> impl Iterator<Item = char> {
-    // Quotes read better as they are.
-    let plain = matches!(c, '"' | '\'' | '\\');
-    let escaped = (!plain).then(|| c.escape_debug());
-    plain.then_some(c).into_iter().chain(escaped.into_iter().flatten())
 }

@@ -60,6 +60,29 @@ impl Name {
         }
     }
 
+    /// The name of that kind that `text` most likely means: `tests-passed` as an event type is `tests_passed`.
+    #[must_use]
+    pub fn repaired(self, text: &str) -> Option<String> {
+        let small = self == Self::EventType;
+        let mut repaired = String::new();
+        for c in text.trim().chars().take(64) {
+            match c {
+                // Words run together: `LibraryBuilt`.
+                'A'..='Z' if small => {
+                    if repaired.ends_with(|c: char| c.is_ascii_lowercase()) {
+                        repaired.push('_');
+                    }
+                    repaired.push(c.to_ascii_lowercase());
+                }
+                '-' if small => repaired.push('_'),
+                'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' => repaired.push(c),
+                ' ' | '.' | '/' | ':' => repaired.push(if small { '_' } else { '-' }),
+                _ => return None,
+            }
+        }
+        (self != Self::Env && repaired != text && self.matches(&repaired)).then_some(repaired)
+    }
+
     /// Whether `text` is such a name.
     #[must_use]
     pub fn matches(self, text: &str) -> bool {

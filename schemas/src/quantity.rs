@@ -71,6 +71,52 @@ pub fn parse_bytes(text: &str) -> Result<u64, QuantityError> {
     scaled(number, scale, QuantityError::Bytes)
 }
 
+/// What a malformed number of CPUs most likely means: `2 cores` is `2`.
+#[must_use]
+pub fn repaired_cpu(text: &str) -> Option<String> {
+    repaired(text, |unit| match unit {
+        "cpu" | "cpus" | "core" | "cores" | "vcpu" | "vcpus" | "" => Some(""),
+        "m" | "mi" | "milli" | "millicpu" | "millicores" => Some("m"),
+        _ => None,
+    })
+    .filter(|repaired| parse_cpu(repaired).is_ok())
+}
+
+/// What a malformed amount of memory or disk most likely means: `2 gigabytes` is `2GB`.
+#[must_use]
+pub fn repaired_bytes(text: &str) -> Option<String> {
+    repaired(text, |unit| match unit {
+        "kilobyte" | "kilobytes" | "kb" | "k" => Some("kB"),
+        "megabyte" | "megabytes" | "meg" | "megs" | "mb" | "m" => Some("MB"),
+        "gigabyte" | "gigabytes" | "gig" | "gigs" | "gb" | "g" => Some("GB"),
+        "terabyte" | "terabytes" | "tb" | "t" => Some("TB"),
+        "byte" | "bytes" => Some("B"),
+        "kibibyte" | "kibibytes" | "kib" | "ki" => Some("Ki"),
+        "mebibyte" | "mebibytes" | "mib" | "mi" => Some("Mi"),
+        "gibibyte" | "gibibytes" | "gib" | "gi" => Some("Gi"),
+        "" => Some(""),
+        _ => None,
+    })
+    .filter(|repaired| parse_bytes(repaired).is_ok())
+}
+
+/// A number with a decimal point, and its unit as it is written here.
+fn repaired(text: &str, unit: fn(&str) -> Option<&'static str>) -> Option<String> {
+    const LONGEST: usize = 64;
+    let text = text.trim();
+    if text.len() > LONGEST {
+        return None;
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(text.len());
+    let (number, written) = text.split_at(end);
+    // One comma is a decimal one, unless it separates thousands.
+    let number = match number.split_once(',') {
+        Some((_, fraction)) if fraction.contains([',', '.']) || fraction.len() == 3 => return None,
+        _ => number.replace(',', "."),
+    };
+    Some(format!("{number}{}", unit(&written.trim().to_ascii_lowercase())?))
+}
+
 /// `number` × `scale`, exactly.
 fn scaled(number: &str, scale: u128, malformed: QuantityError) -> Result<u64, QuantityError> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -158,10 +204,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn repairs() {
+        for (text, want) in
+            [("2 cores", Some("2")), ("500mi", Some("500m")), ("1,5", Some("1.5")), ("two", None)]
+        {
+            assert_eq!(repaired_cpu(text).as_deref(), want, "{text}");
+        }
+        let cases = [
+            ("2 gigabytes", Some("2GB")),
+            ("2,5GB", Some("2.5GB")),
+            ("512 mebibytes", Some("512Mi")),
+            ("1,000MB", None),
+            ("lots", None),
+            ("0", None),
+        ];
+        for (text, want) in cases {
+            assert_eq!(repaired_bytes(text).as_deref(), want, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn no_text_panics(text in "[0-9.mMgGiIbBkK -]{0,40}") {
-            let _ = (parse_cpu(&text), parse_bytes(&text));
+        fn no_text_panics(text in "[0-9.,mMgGiIbBkK -]{0,40}") {
+            let _ = (parse_cpu(&text), parse_bytes(&text), repaired_cpu(&text), repaired_bytes(&text));
         }
     }
 }

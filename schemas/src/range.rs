@@ -5,6 +5,7 @@
 //! one is in a range only if the range itself names a pre-release of the same three numbers.
 
 mod interval;
+mod repair;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use semver::{Comparator, Op, Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use interval::Interval;
+pub use repair::{repaired, repaired_version};
 
 /// No range and no version is longer.
 const MAX_LEN: usize = 256;
@@ -59,6 +61,8 @@ pub enum RangeError {
     Version {
         /// What stands there.
         found: String,
+        /// What stands before it.
+        operator: &'static str,
     },
     /// A leading `v`.
     #[error("`{found}` begins with a `v`")]
@@ -83,6 +87,18 @@ pub enum RangeError {
     /// An interval that holds nothing.
     #[error("the interval is empty: its lower bound lies above its upper one")]
     Empty,
+    /// An interval of one version, which it leaves out.
+    #[error("both bounds are `{bound}`, and one of them is left out")]
+    OnePoint {
+        /// The version.
+        bound: String,
+    },
+    /// An operator, or something else, without its version.
+    #[error("no version stands behind `{operator}`")]
+    NoVersion {
+        /// What stands there.
+        operator: &'static str,
+    },
     /// Too long to be meant.
     #[error("the range is longer than {MAX_LEN} bytes or has more than 32 parts")]
     TooLong,
@@ -93,10 +109,16 @@ impl RangeError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Version { found } => completed(found).map_or_else(
-                || "write all three numbers, like 1.2.0".to_owned(),
-                |full| format!("write all three numbers: `{full}`"),
-            ),
+            Self::Version { found, .. } if is_any_word(found) => {
+                "leave `schema_version` out to accept any version".to_owned()
+            }
+            Self::Version { found, operator } => match (completed(found), *operator) {
+                (None, _) => "write all three numbers, like `1.2.0`".to_owned(),
+                (Some(full), "") => {
+                    format!("write `{full}` for exactly that one, or `^{full}` for all that are compatible")
+                }
+                (Some(full), operator) => format!("write all three numbers: `{operator}{full}`"),
+            },
             Self::LeadingV { found } => {
                 format!("write `{}`", found.trim_start_matches(['v', 'V']))
             }
@@ -104,6 +126,8 @@ impl RangeError {
             Self::ExactCombined => "use `>=` and `<`, or only the one version".to_owned(),
             Self::Interval(_) => "an interval looks like `[1.0.0...2.0.0)` or `(1.1.0...]`".to_owned(),
             Self::Empty => "swap the bounds".to_owned(),
+            Self::OnePoint { bound } => format!("write `{bound}` alone"),
+            Self::NoVersion { operator } => format!("write one, like `{operator}1.2.0`"),
             Self::TooLong => "use one interval".to_owned(),
         }
     }
@@ -114,6 +138,11 @@ fn completed(found: &str) -> Option<String> {
     let parts: Vec<&str> = found.split('.').collect();
     let numbers = parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     (numbers && parts.len() < 3).then(|| format!("{found}{}", ".0".repeat(3 - parts.len())))
+}
+
+/// Words of other tools for any version.
+fn is_any_word(text: &str) -> bool {
+    matches!(text, "latest" | "any" | "all" | "newest" | "stable" | "x" | "X")
 }
 
 impl VersionRange {
@@ -231,12 +260,15 @@ fn comparators(text: &str) -> Result<VersionReq, RangeError> {
             });
         }
         while !rest.is_empty() {
-            let (op, after) = OPERATORS
+            let (sign, op, after) = OPERATORS
                 .iter()
-                .find_map(|(sign, op)| rest.strip_prefix(sign).map(|after| (*op, after.trim_start())))
-                .unwrap_or((Op::Exact, rest));
+                .find_map(|(sign, op)| rest.strip_prefix(sign).map(|after| (*sign, *op, after.trim_start())))
+                .unwrap_or(("", Op::Exact, rest));
+            if after.is_empty() {
+                return Err(RangeError::NoVersion { operator: sign });
+            }
             let end = after.find(char::is_whitespace).unwrap_or(after.len());
-            found.push(comparator(op, &after[..end])?);
+            found.push(comparator(sign, op, &after[..end])?);
             rest = after[end..].trim_start();
         }
     }
@@ -249,8 +281,11 @@ fn comparators(text: &str) -> Result<VersionReq, RangeError> {
     Ok(VersionReq { comparators: found })
 }
 
-fn comparator(op: Op, text: &str) -> Result<Comparator, RangeError> {
-    let version = version(text)?;
+fn comparator(sign: &'static str, op: Op, text: &str) -> Result<Comparator, RangeError> {
+    let version = version(text).map_err(|error| match error {
+        RangeError::Version { found, .. } => RangeError::Version { found, operator: sign },
+        other => other,
+    })?;
     Ok(Comparator {
         op,
         major: version.major,
@@ -265,12 +300,14 @@ fn version(text: &str) -> Result<Version, RangeError> {
     if text.starts_with(['v', 'V']) && Version::parse(&text[1..]).is_ok() {
         return Err(RangeError::LeadingV { found: text.to_owned() });
     }
-    Version::parse(text).map_err(|_| RangeError::Version { found: text.to_owned() })
+    Version::parse(text).map_err(|_| RangeError::Version { found: text.to_owned(), operator: "" })
 }
 
 /// Forms of npm, Cargo and Maven that are refused, with the way to say it here.
 fn refuse_foreign_forms(text: &str) -> Result<(), RangeError> {
-    const FORMS: [(&str, &str); 6] = [
+    const FORMS: [(&str, &str); 8] = [
+        ("=>", "write `>=`"),
+        ("=<", "write `<=`"),
         ("!=", "exclude a version with two subscriptions, or a filter on `schema_version`"),
         ("||", "write one subscription for each alternative"),
         ("==", "write the version alone for exactly that one"),

@@ -7,6 +7,8 @@
 
 mod builder;
 mod fault;
+mod line;
+mod mistake;
 mod position;
 mod value;
 
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use crate::code;
 use crate::diagnostic::{Diagnostic, SourceFile, Span, Text};
 
+pub(crate) use line::quoted;
 pub use value::Kind;
 
 /// Largest file that is read.
@@ -45,10 +48,11 @@ pub fn parse(file: &SourceFile) -> Parsed {
     if text.len() > MAX_FILE {
         let problem = Diagnostic::error(
             code::TOO_LARGE,
-            format!("the file has {} bytes, more than the {MAX_FILE} that are read", text.len()),
+            "the file has more than the 1 MiB that is read",
             Span::new(0, 0),
         );
-        return Parsed { root: None, diagnostics: vec![problem.with_hint("move long scripts into files")] };
+        let problem = problem.with_hint("move long scripts and data into files of their own");
+        return Parsed { root: None, diagnostics: vec![problem] };
     }
     let controls = control_characters(text);
     if !controls.is_empty() {
@@ -135,6 +139,12 @@ impl Item {
             Content::Mapping(entries) => Some(entries),
             _ => None,
         }
+    }
+
+    /// Whether it stands for a value that could not be read, which was reported.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.scalar().is_some_and(|scalar| scalar.tag == Some(value::Tag::Broken))
     }
 
     /// Whether it is null: `~`, `null` or nothing.

@@ -85,6 +85,9 @@ pub struct Defaults {
     pub isolation: Option<String>,
     /// Resource limits.
     pub resources: Resources,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `workflows.<name>`.
@@ -283,6 +286,9 @@ pub struct Step {
     /// Where its keys stand.
     #[serde(skip)]
     pub places: Places,
+    /// Where the keys of `with` stand.
+    #[serde(skip)]
+    pub with_places: Places,
 }
 
 /// What a step does: exactly one of `run` and `uses`.

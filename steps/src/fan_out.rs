@@ -133,10 +133,6 @@ impl With {
         let flag = |name| params.get(name).and_then(Value::as_bool).unwrap_or_default();
         let number = |name| params.get(name).and_then(Value::as_u64);
         let timeout = number("timeout").map(Duration::from_millis);
-        if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            let message = "`timeout` is zero: leave it out to wait as long as it takes".to_owned();
-            return Err(StepError::Failed { message });
-        }
         let wait = flag("wait_for_children").then(|| WaitRequest { timeout, fail_fast: flag("fail_fast") });
         let concurrency_limit = number("concurrency_limit")
             .filter(|limit| *limit > 0)
@@ -327,7 +323,7 @@ mod tests {
             (
                 "no time at all",
                 json!({"event_type": "a", "wait_for_children": true, "timeout": 0}),
-                "`timeout` is zero: leave it out to wait as long as it takes",
+                "the parameter `timeout` takes a duration longer than nothing, such as `90s`, not `0`",
             ),
             (
                 "an unknown parameter",

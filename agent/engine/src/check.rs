@@ -4,21 +4,23 @@
 //! `validate`, `exec` and the start of every child go through [`load`], so that they agree.
 
 mod expressions;
+mod unsupported;
 mod uses;
 
 use std::sync::Arc;
 
 use tako_schemas::code;
-use tako_schemas::diagnostic::{Diagnostic, SourceFile, Span, Text};
+use tako_schemas::diagnostic::{Diagnostic, SourceFile, Text};
 use tako_schemas::load;
 use tako_schemas::subscription::Subscription;
 use tako_schemas::suggest::closest;
-use tako_schemas::workflow::{Action, Manifest, OutputSource, Resources, Step, Workflow};
+use tako_schemas::workflow::{Action, Manifest, OutputSource, Step, Workflow};
 
 use crate::context::{MAPPING_ROOTS, PRODUCES_ROOTS, STEP_ROOTS};
 use crate::emission::all_steps;
 use crate::port::StepRegistry;
 use expressions::{Scope, condition, filter, param, template};
+pub use unsupported::{unsupported, unsupported_anywhere};
 
 /// A file that was read.
 #[derive(Clone, Debug)]
@@ -108,14 +110,14 @@ fn check_step(step: &Step, scope: Scope<'_>, registry: &dyn StepRegistry, into: 
             template(script, scope, into);
             if let Err(error) = crate::shell::shell_argv(step.shell.as_ref().map(Text::as_str)) {
                 let span = step.shell.as_ref().map_or(step.span, Text::span);
-                into.push(Diagnostic::error(code::SHELL, error.to_string(), span));
+                into.push(Diagnostic::error(code::SHELL, error.to_string(), span).with_hint(error.hint()));
             }
         }
         Action::Uses { uses, with } => {
             for value in with.values() {
                 param(value, scope, into);
             }
-            uses::check(uses, with, registry, into);
+            uses::check(uses, with, &step.with_places, registry, into);
         }
     }
     let produces = Scope { roots: PRODUCES_ROOTS, ..scope };
@@ -136,54 +138,4 @@ fn check_subscription(subscription: &Subscription, into: &mut Vec<Diagnostic>) {
     for text in subscription.inputs.values() {
         template(text, Scope { roots: MAPPING_ROOTS, steps: None }, into);
     }
-}
-
-/// What `workflow` asks for that this build cannot do. An error would change what the run means, a warning only
-/// how well it does it.
-#[must_use]
-pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    let mut refuse = |span: Span, what: &str, hint: &str| {
-        let message = format!("{what} cannot be used yet");
-        found.push(Diagnostic::error(code::UNSUPPORTED, message, span).with_hint(hint.to_owned()));
-    };
-    if let Some(mode) = manifest.defaults.isolation.as_deref().filter(|mode| *mode == "sandbox") {
-        let hint = "name an `image`, so that steps run in a container, or leave `isolation` out";
-        refuse(workflow.span, &format!("`isolation: {mode}`"), hint);
-    }
-    let contained = manifest.defaults.isolation.as_deref() == Some("container");
-    if let Some(secret) = workflow.secrets.first() {
-        refuse(secret.span(), "`secrets`", "remove the list; nothing is handed to steps without it");
-    }
-    let steps = all_steps(workflow);
-    for step in &steps {
-        if contained && step.container.image.is_none() && matches!(step.action, Action::Run(_)) {
-            let what = format!("`isolation: container` without an image (step `{}`)", step.id);
-            refuse(step.span, &what, "name an `image` here, for the workflow, or under `defaults`");
-        }
-        if step.long_running {
-            refuse(step.span, "`long_running`", "start the service within the step that needs it");
-        }
-        if let Action::Uses { uses, .. } = &step.action
-            && uses.as_str().starts_with("./")
-        {
-            refuse(uses.span(), "a composite step", "write its steps into this workflow");
-        }
-    }
-    if let Some(dependent) = manifest.dependents.first() {
-        let message = "`dependents` has no effect yet: nothing runs after this workflow but subscribers";
-        found.push(Diagnostic::warning(code::WITHOUT_EFFECT, message, dependent.repo.span()));
-    }
-    for step in &steps {
-        let ignored = [
-            ("retry", step.retry.is_some()),
-            ("no_output_timeout", step.no_output_timeout.is_some()),
-            ("resources", step.container.image.is_none() && step.resources != Resources::default()),
-        ];
-        for (name, _) in ignored.into_iter().filter(|(_, asked)| *asked) {
-            let message = format!("`{name}` of step `{}` has no effect yet", step.id);
-            found.push(Diagnostic::warning(code::WITHOUT_EFFECT, message, step.span));
-        }
-    }
-    found
 }

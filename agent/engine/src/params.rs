@@ -4,8 +4,10 @@
 
 use serde_json::{Map, Number, Value};
 
-use tako_schemas::duration::{self, DurationError};
+use tako_schemas::duration;
 use tako_schemas::event::is_event_type;
+use tako_schemas::name::Name;
+use tako_schemas::range::repaired_version;
 use tako_schemas::suggest::closest;
 
 use crate::port::{ParamKind, ParamSpec, StepSpec};
@@ -40,8 +42,10 @@ pub enum ParamError {
         expected: &'static str,
         /// What it got.
         found: String,
-        /// What to write.
+        /// What to do about it.
         hint: Option<&'static str>,
+        /// What the value most likely means.
+        repaired: Option<String>,
     },
 }
 
@@ -64,7 +68,18 @@ impl ParamError {
             Self::Unknown { known, .. } if known.is_empty() => Some("this step has no parameters".to_owned()),
             Self::Unknown { known, .. } => Some(format!("this step has: {}", known.join(", "))),
             Self::Missing { name, doc } => Some(format!("add `{name}` to `with`: {doc}")),
+            Self::Value { repaired: Some(repaired), .. } => Some(format!("write `{repaired}`")),
             Self::Value { hint, .. } => hint.map(str::to_owned),
+        }
+    }
+
+    /// What to write instead of the parameter's name or its value, if that is likely.
+    #[must_use]
+    pub fn repaired(&self) -> Option<String> {
+        match self {
+            Self::Unknown { meant, .. } => meant.map(str::to_owned),
+            Self::Missing { .. } => None,
+            Self::Value { repaired, .. } => repaired.clone(),
         }
     }
 }
@@ -76,74 +91,113 @@ impl ParamError {
 ///
 /// Everything that is wrong, in the order of `given`, and what is missing behind it.
 pub fn check(spec: &StepSpec, given: &Map<String, Value>) -> Result<Map<String, Value>, Vec<ParamError>> {
-    let present = || given.iter().filter(|(_, value)| !value.is_null());
-    let mut errors = unknown(spec, given.keys().map(String::as_str));
-    let mut checked = Map::new();
-    for (name, value) in present() {
-        let Some(param) = find(spec, name) else { continue };
-        match convert(param.kind, value) {
-            Ok(value) => drop(checked.insert(name.clone(), value)),
-            Err(hint) => errors.push(ParamError::Value {
-                name: param.name,
-                expected: expected(param.kind),
-                found: show(value),
-                hint,
-            }),
-        }
+    let errors = mistakes(spec, given.iter().map(|(name, value)| (name.as_str(), Some(value))));
+    if !errors.is_empty() {
+        return Err(errors);
     }
-    errors.extend(missing(spec, present().map(|(name, _)| name.as_str())));
-    if errors.is_empty() { Ok(checked) } else { Err(errors) }
+    let convert = |(name, value): (&String, &Value)| {
+        let param = find(spec, name).filter(|_| !value.is_null())?;
+        Some((name.clone(), convert(param.kind, value).ok()?))
+    };
+    Ok(given.iter().filter_map(convert).collect())
 }
 
-/// What is wrong with the names of the parameters, for before their values are known.
-pub fn check_names<'a>(spec: &StepSpec, names: impl IntoIterator<Item = &'a str>) -> Vec<ParamError> {
-    let names: Vec<&str> = names.into_iter().collect();
-    let mut errors = unknown(spec, names.iter().copied());
-    errors.extend(missing(spec, names.iter().copied()));
+/// What is wrong with parameters of which not all values are known yet: in the order of `given`, and what is missing
+/// behind it.
+pub fn mistakes<'a>(
+    spec: &StepSpec,
+    given: impl IntoIterator<Item = (&'a str, Option<&'a Value>)>,
+) -> Vec<ParamError> {
+    let given: Vec<(&str, Option<&Value>)> = given.into_iter().collect();
+    let present =
+        |name: &str| given.iter().any(|(given, value)| *given == name && !value.is_some_and(Value::is_null));
+    let mut missing: Vec<&ParamSpec> =
+        spec.params.iter().filter(|param| param.required && !present(param.name)).collect();
+    let mut errors = Vec::new();
+    for (name, value) in &given {
+        let Some(param) = find(spec, name) else {
+            let known: Vec<&'static str> = spec.params.iter().map(|param| param.name).collect();
+            let lacking = missing.iter().map(|param| param.name);
+            let meant = near(name, lacking).or_else(|| near(name, known.iter().copied()));
+            // It stands for the one that is missing, which is no second mistake.
+            missing.retain(|param| Some(param.name) != meant);
+            errors.push(ParamError::Unknown { name: (*name).to_owned(), meant, known });
+            continue;
+        };
+        let Some(value) = value.filter(|value| !value.is_null()) else { continue };
+        if let Err(wrong) = convert(param.kind, value) {
+            let (name, expected, found) = (param.name, expected(param.kind), show(value));
+            errors.push(ParamError::Value {
+                name,
+                expected,
+                found,
+                hint: wrong.hint,
+                repaired: wrong.repaired,
+            });
+        }
+    }
+    errors.extend(missing.iter().map(|param| ParamError::Missing { name: param.name, doc: param.doc }));
     errors
+}
+
+/// The parameter that `name` most likely means: nearly the same, or the one that it is the beginning or a word of.
+fn near(name: &str, known: impl Iterator<Item = &'static str> + Clone) -> Option<&'static str> {
+    let part =
+        |of: &&'static str| of.split('_').any(|word| word == name) || of.starts_with(&format!("{name}_"));
+    let mut parts = known.clone().filter(part);
+    closest(name, known).or_else(|| match (parts.next(), parts.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    })
 }
 
 fn find(spec: &StepSpec, name: &str) -> Option<&'static ParamSpec> {
     spec.params.iter().find(|param| param.name == name)
 }
 
-fn unknown<'a>(spec: &StepSpec, names: impl Iterator<Item = &'a str>) -> Vec<ParamError> {
-    let known = || spec.params.iter().map(|param| param.name);
-    names
-        .filter(|name| find(spec, name).is_none())
-        .map(|name| ParamError::Unknown {
-            name: name.to_owned(),
-            meant: closest(name, known()),
-            known: known().collect(),
-        })
-        .collect()
+/// Why a value does not convert.
+#[derive(Default)]
+struct Wrong {
+    hint: Option<&'static str>,
+    repaired: Option<String>,
 }
 
-fn missing<'a>(
-    spec: &StepSpec,
-    names: impl Iterator<Item = &'a str> + Clone,
-) -> impl Iterator<Item = ParamError> {
-    spec.params
-        .iter()
-        .filter(move |param| param.required && !names.clone().any(|name| name == param.name))
-        .map(|param| ParamError::Missing { name: param.name, doc: param.doc })
+const NUMBER: &str = "write one such as `0` or `3`";
+
+impl Wrong {
+    const fn hint(hint: &'static str) -> Self {
+        Self { hint: Some(hint), repaired: None }
+    }
+
+    fn repaired(hint: &'static str, repaired: Option<String>) -> Self {
+        Self { hint: Some(hint), repaired }
+    }
 }
 
-/// The value as the step gets it, or a hint.
-fn convert(kind: ParamKind, value: &Value) -> Result<Value, Option<&'static str>> {
-    let text = || value.as_str().ok_or(None);
+/// The value as the step gets it.
+fn convert(kind: ParamKind, value: &Value) -> Result<Value, Wrong> {
+    let text = || value.as_str().ok_or_else(Wrong::default);
     match kind {
         ParamKind::String => match value {
-            Value::Number(_) | Value::Bool(_) => Err(Some("put it in quotes")),
+            Value::Number(_) | Value::Bool(_) => {
+                Err(Wrong::repaired("put it in quotes", Some(format!("\"{value}\""))))
+            }
             _ => Ok(Value::from(text()?)),
         },
         ParamKind::Number => match value {
-            Value::Number(number) => whole(number).map(Value::from).ok_or(None),
-            _ => text()?.trim().parse::<u64>().map(Value::from).map_err(|_| None),
+            Value::Number(number) => whole(number).map(Value::from).ok_or(Wrong::hint(NUMBER)),
+            _ => text()?.trim().parse::<u64>().map(Value::from).map_err(|_| Wrong::hint(NUMBER)),
         },
         ParamKind::Boolean => match value {
             Value::Bool(_) => Ok(value.clone()),
-            _ => text()?.trim().parse::<bool>().map(Value::from).map_err(|_| Some("write `true` or `false`")),
+            _ => text()?.trim().parse::<bool>().map(Value::from).map_err(|_| {
+                let meant = match value.as_str().map(str::to_ascii_lowercase).as_deref() {
+                    Some("yes" | "on") => Some("true".to_owned()),
+                    Some("no" | "off") => Some("false".to_owned()),
+                    _ => None,
+                };
+                Wrong::repaired("write `true` or `false`", meant)
+            }),
         },
         ParamKind::Duration => {
             // A bare number is seconds, whether it is written as a number or as text.
@@ -151,19 +205,28 @@ fn convert(kind: ParamKind, value: &Value) -> Result<Value, Option<&'static str>
                 Value::Number(number) => number.to_string(),
                 _ => text()?.to_owned(),
             };
-            let duration = duration::parse(&text).map_err(|error: DurationError| Some(error.hint()))?;
-            u64::try_from(duration.as_millis()).map(Value::from).map_err(|_| None)
+            let duration = duration::parse(&text)
+                .map_err(|error| Wrong::repaired(error.hint(), duration::repaired(&text)))?;
+            if duration.is_zero() {
+                return Err(Wrong::hint("leave it out for no limit"));
+            }
+            u64::try_from(duration.as_millis()).map(Value::from).map_err(|_| Wrong::default())
         }
-        ParamKind::Map => value.as_object().map(|map| Value::Object(map.clone())).ok_or(None),
+        ParamKind::Map => value.as_object().map(|map| Value::Object(map.clone())).ok_or_else(Wrong::default),
         ParamKind::EventType => {
             let text = text()?;
-            let hint = "begin with a small letter; small letters, digits and `_` may follow";
-            if is_event_type(text) { Ok(Value::from(text)) } else { Err(Some(hint)) }
+            if is_event_type(text) {
+                return Ok(Value::from(text));
+            }
+            Err(Wrong::repaired(Name::EventType.rule(), Name::EventType.repaired(text)))
         }
         ParamKind::Version => match value {
-            Value::Number(_) => Err(Some("write three numbers, as in `1.2.0`")),
-            _ if is_version(text()?) => Ok(value.clone()),
-            _ => Err(Some("write three numbers, as in `1.2.0`")),
+            Value::String(text) if is_version(text) => Ok(value.clone()),
+            Value::String(_) | Value::Number(_) => {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                Err(Wrong::repaired("write three numbers, as in `1.2.0`", repaired_version(&text)))
+            }
+            _ => Err(Wrong::default()),
         },
     }
 }
@@ -187,7 +250,7 @@ fn expected(kind: ParamKind) -> &'static str {
         ParamKind::String => "text",
         ParamKind::Number => "a whole number that is not negative",
         ParamKind::Boolean => "`true` or `false`",
-        ParamKind::Duration => "a duration such as `90s`",
+        ParamKind::Duration => "a duration longer than nothing, such as `90s`",
         ParamKind::Map => "a mapping",
         ParamKind::EventType => "a short event type such as `library_built`",
         ParamKind::Version => "a version of three numbers such as `1.2.0`",
@@ -291,13 +354,23 @@ mod tests {
             ("seconds", "timeout", json!(90), Ok(json!(90_000))),
             ("seconds as text", "timeout", json!("90"), Ok(json!(90_000))),
             ("part of a second", "timeout", json!(0.25), Ok(json!(250))),
-            ("a negative duration", "timeout", json!(-5), Err("takes a duration such as `90s`, not `-5`")),
-            ("no duration", "timeout", json!("soon"), Err("takes a duration such as `90s`, not `soon`")),
+            (
+                "a negative duration",
+                "timeout",
+                json!(-5),
+                Err("takes a duration longer than nothing, such as `90s`, not `-5`"),
+            ),
+            (
+                "no duration",
+                "timeout",
+                json!("soon"),
+                Err("takes a duration longer than nothing, such as `90s`, not `soon`"),
+            ),
             (
                 "a list for a duration",
                 "timeout",
                 json!([]),
-                Err("takes a duration such as `90s`, not a list"),
+                Err("takes a duration longer than nothing, such as `90s`, not a list"),
             ),
             ("a mapping", "payload", json!({"a": [1]}), Ok(json!({"a": [1]}))),
             ("text for a mapping", "payload", json!("{}"), Err("takes a mapping, not `{}`")),
@@ -390,14 +463,54 @@ mod tests {
     }
 
     #[test]
-    fn names_before_values_are_known() {
-        assert_eq!(check_names(&SPEC, ["event_type", "count"]), []);
-        let errors = check_names(&SPEC, ["cuont"]);
-        assert_eq!(
-            errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["there is no parameter `cuont`", "the parameter `event_type` is missing"]
-        );
-        assert_eq!(errors[0].hint().unwrap(), "did you mean `count`?");
+    fn values_that_are_not_known_yet_are_taken_for_good() {
+        let said = |given: &[(&str, Option<Value>)]| -> Vec<String> {
+            let given = given.iter().map(|(name, value)| (*name, value.as_ref()));
+            mistakes(&SPEC, given)
+                .iter()
+                .map(|error| format!("{error}; {}", error.hint().unwrap_or_default()))
+                .collect()
+        };
+        assert_eq!(said(&[("event_type", None), ("count", None)]), Vec::<String>::new());
+        let cases = [
+            (
+                "each literal is checked by itself",
+                vec![
+                    ("event_type", None),
+                    ("timeout", Some(json!("10 minutes"))),
+                    ("wait", Some(json!("yes"))),
+                ],
+                vec!["not `10 minutes`; write `10m`", "not `yes`; write `true`"],
+            ),
+            (
+                "one that is missing under another name",
+                vec![("event", Some(json!("e")))],
+                vec!["there is no parameter `event`; did you mean `event_type`?"],
+            ),
+            (
+                "one that is mistyped",
+                vec![("event_type", None), ("cuont", None)],
+                vec!["there is no parameter `cuont`; did you mean `count`?"],
+            ),
+            (
+                "one that is missing and another",
+                vec![("banana", None)],
+                vec!["this step has: event_type", "the parameter `event_type` is missing"],
+            ),
+            ("no time at all", vec![("event_type", None), ("timeout", Some(json!(0)))], vec!["for no limit"]),
+            (
+                "a version",
+                vec![("event_type", None), ("version", Some(json!("v1.2")))],
+                vec!["write `1.2.0`"],
+            ),
+        ];
+        for (name, given, want) in cases {
+            let found = said(&given);
+            assert_eq!(found.len(), want.len(), "{name}: {found:?}");
+            for (found, want) in found.iter().zip(want) {
+                assert!(found.contains(want), "{name}: {want:?} in {found:?}");
+            }
+        }
     }
 
     #[test]
@@ -410,7 +523,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_checked_passes_again(count: u64, seconds in 0..1_000_000u64, wait: bool) {
+        fn what_was_checked_passes_again(count: u64, seconds in 1..1_000_000u64, wait: bool) {
             let as_text = json!({
                 "event_type": "e", "count": count.to_string(), "timeout": format!("{seconds}s"), "wait": wait.to_string(),
             });

@@ -6,6 +6,7 @@
 
 mod cache;
 pub mod cel;
+mod foreign;
 mod suggest;
 pub mod template;
 pub mod types;

@@ -85,10 +85,8 @@ pub fn check(source: &SourceFile, around: Around<'_>) -> Linted {
     let mut diagnostics = checked.diagnostics;
     if let Some(manifest) = &checked.manifest {
         // The file is good; that this version cannot run all of it is still worth knowing.
-        for workflow in manifest.workflows.keys().filter_map(|name| manifest.effective(name)) {
-            let missing = check::unsupported(manifest, &workflow).into_iter();
-            diagnostics.extend(missing.map(|missing| Diagnostic { severity: Severity::Warning, ..missing }));
-        }
+        let missing = check::unsupported_anywhere(manifest).into_iter();
+        diagnostics.extend(missing.map(|missing| Diagnostic { severity: Severity::Warning, ..missing }));
         let file = file::File::new(source, manifest, around);
         semantics::check(&file, &mut diagnostics);
         security::check(&file, &mut diagnostics);

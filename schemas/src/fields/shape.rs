@@ -15,6 +15,10 @@ pub(crate) struct Table {
     pub(crate) fields: &'static [Field],
     /// Whether keys that are not in the table are fine.
     pub(crate) open: bool,
+    /// Keys of which exactly one is there.
+    pub(crate) one_of: &'static [&'static str],
+    /// A short mapping of that kind, for hints.
+    pub(crate) sample: &'static str,
 }
 
 /// One key.
@@ -92,13 +96,38 @@ impl Table {
         doc: &'static str,
         fields: &'static [Field],
     ) -> Self {
-        Self { name, noun, doc, fields, open: false }
+        Self { name, noun, doc, fields, open: false, one_of: &[], sample: "" }
     }
 
     /// Further keys are fine.
     pub(crate) const fn open(mut self) -> Self {
         self.open = true;
         self
+    }
+
+    /// Exactly one of `keys` is there.
+    pub(crate) const fn one_of(mut self, keys: &'static [&'static str]) -> Self {
+        self.one_of = keys;
+        self
+    }
+
+    /// What such a mapping looks like.
+    pub(crate) const fn sample(mut self, sample: &'static str) -> Self {
+        self.sample = sample;
+        self
+    }
+
+    /// This table and those of the mappings below it, the nearer ones first.
+    pub(crate) fn all(&'static self) -> Vec<&'static Self> {
+        let mut found = vec![self];
+        let mut at = 0;
+        while let Some(table) = found.get(at).copied() {
+            for field in table.fields {
+                field.shape.tables(&mut found);
+            }
+            at += 1;
+        }
+        found
     }
 
     pub(crate) fn field(&self, key: &str) -> Option<&'static Field> {
@@ -114,6 +143,18 @@ impl Table {
         match self.field(key).map(|field| &field.shape) {
             Some(Shape::OneOf(words) | Shape::OneOrMany(Shape::OneOf(words))) => words,
             _ => &[],
+        }
+    }
+}
+
+impl Shape {
+    /// Adds the tables of the mappings that a value may be or hold.
+    fn tables(&'static self, found: &mut Vec<&'static Table>) {
+        match self {
+            Self::Table(table) if !found.iter().any(|known| known.name == table.name) => found.push(table),
+            Self::List(inner) | Self::OneOrMany(inner) | Self::Map(_, inner) => inner.tables(found),
+            Self::AnyOf(shapes) => shapes.iter().for_each(|shape| shape.tables(found)),
+            _ => {}
         }
     }
 }

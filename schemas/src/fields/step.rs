@@ -65,7 +65,9 @@ pub(crate) static STEP: Table = Table::new(
         Field::new("on_failure", Shape::List(&ONE_STEP), "Steps that run after it failed."),
         Field::new("on_cancellation", Shape::List(&ONE_STEP), "Steps that run after it was cancelled."),
     ],
-);
+)
+.sample("{run: make}")
+.one_of(&["run", "uses"]);
 
 pub(crate) static VOLUME: Table = Table::new(
     "volume",
@@ -76,7 +78,8 @@ pub(crate) static VOLUME: Table = Table::new(
         Field::new("destination", Shape::FilledText, "Directory in the container.").required(),
         Field::new("read_only", Shape::Bool, "Whether writes are refused."),
     ],
-);
+)
+.sample("{source: /srv/cache, destination: /cache}");
 
 pub(crate) static RESOURCES: Table = Table::new(
     "resources",
@@ -89,7 +92,8 @@ pub(crate) static RESOURCES: Table = Table::new(
         Field::new("memory", Shape::Bytes, "The same as `mem_limit`.").spelling_of("mem_limit"),
         Field::new("disk_limit", Shape::Bytes, "Disk: `10GB`; a bare number is MB."),
     ],
-);
+)
+.sample("{cpu_limit: 2, mem_limit: 1GB}");
 
 pub(crate) static RETRY: Table = Table::new(
     "retry",
@@ -113,7 +117,8 @@ pub(crate) static RETRY: Table = Table::new(
             "What is tried again: failures of the system, failures of the step itself; both unless said otherwise.",
         ),
     ],
-);
+)
+.sample("{attempts: 3}");
 
 pub(crate) static PRODUCES: Table = Table::new(
     "produces",
@@ -132,7 +137,8 @@ pub(crate) static PRODUCES: Table = Table::new(
             "Events it records once it succeeded.",
         ),
     ],
-);
+)
+.sample("{outputs: {version: from_stdout}}");
 
 pub(crate) static PRODUCED_EVENT: Table = Table::new(
     "produced_event",
@@ -144,4 +150,5 @@ pub(crate) static PRODUCED_EVENT: Table = Table::new(
         Field::new("schema_version", Shape::Version, "Three plain numbers."),
         Field::new("payload", Shape::Map(None, &Shape::Any), "The data, with templates in its strings."),
     ],
-);
+)
+.sample("{type: library_built}");

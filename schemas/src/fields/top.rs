@@ -56,7 +56,8 @@ pub(crate) static METADATA: Table = Table::new(
         Field::new("description", Shape::Any, "One paragraph."),
     ],
 )
-.open();
+.open()
+.sample("{name: my-service}");
 
 pub(crate) static ARTIFACT: Table = Table::new(
     "artifact",
@@ -83,7 +84,8 @@ pub(crate) static ARTIFACT: Table = Table::new(
         ),
         Field::new("verify_command", Shape::Text, "Checks the installation in a dependent."),
     ],
-);
+)
+.sample("{path: dist/lib.a}");
 
 pub(crate) static DEFAULTS: Table = Table::new(
     "defaults",
@@ -101,7 +103,8 @@ pub(crate) static DEFAULTS: Table = Table::new(
         ),
         Field::new("resources", Shape::Table(&RESOURCES), "Resource limits of steps."),
     ],
-);
+)
+.sample("{timeout: 30m}");
 
 pub(crate) static DEPENDENT: Table = Table::new(
     "dependent",
@@ -125,7 +128,8 @@ pub(crate) static DEPENDENT: Table = Table::new(
             "Workflows that run there, in order; without it the one with the parent's name.",
         ),
     ],
-);
+)
+.sample("{repo: owner/repo:main}");
 
 pub(crate) static EVENT: Table = Table::new(
     "event",
@@ -136,7 +140,8 @@ pub(crate) static EVENT: Table = Table::new(
         Field::new("versions", Shape::OneOrMany(&Shape::Version), "Versions in use."),
         Field::new("deprecated", Shape::OneOrMany(&Shape::Version), "Versions on their way out."),
     ],
-);
+)
+.sample("{versions: [1.0.0]}");
 
 pub(crate) static SUBSCRIPTION: Table = Table::new(
     "subscription",
@@ -171,4 +176,5 @@ pub(crate) static SUBSCRIPTION: Table = Table::new(
         ),
         Field::new("enabled", Shape::Bool, "Whether the subscription counts; true unless said otherwise."),
     ],
-);
+)
+.sample("{artifact: owner/repo:default, events: [library_built], workflow: update}");

@@ -55,7 +55,8 @@ pub(crate) static WORKFLOW: Table = Table::new(
         Field::new("on_failure", Shape::List(&ONE_STEP), "Steps that run after a failure."),
         Field::new("on_cancellation", Shape::List(&ONE_STEP), "Steps that run after a cancellation."),
     ],
-);
+)
+.sample("{steps: [make]}");
 
 pub(crate) static CHECKOUT: Table = Table::new(
     "checkout",
@@ -66,7 +67,8 @@ pub(crate) static CHECKOUT: Table = Table::new(
         Shape::OneOrMany(&Shape::FilledText),
         "Patterns, as in .gitignore, of the files that are written; the others are left out.",
     )],
-);
+)
+.sample("{sparse: [src]}");
 
 pub(crate) static CONCURRENCY: Table = Table::new(
     "concurrency",
@@ -77,7 +79,8 @@ pub(crate) static CONCURRENCY: Table = Table::new(
             .required(),
         Field::new("cancel_in_progress", Shape::Bool, "Whether a newer run cancels the one in progress."),
     ],
-);
+)
+.sample("{group: deploy}");
 
 pub(crate) static TRIGGERS: Table = Table::new(
     "triggers",
@@ -92,7 +95,8 @@ pub(crate) static TRIGGERS: Table = Table::new(
             .filled(),
         Field::new("event", Shape::Nothing, "A subscription only."),
     ],
-);
+)
+.sample("{push: {branches: [main]}}");
 
 pub(crate) static REF_FILTER: Table = Table::new(
     "ref_filter",
@@ -105,7 +109,8 @@ pub(crate) static REF_FILTER: Table = Table::new(
         Field::new("paths", Shape::OneOrMany(&Shape::FilledText), "Changed paths that start it."),
         Field::new("paths_ignore", Shape::OneOrMany(&Shape::FilledText), "Changed paths that do not count."),
     ],
-);
+)
+.sample("{branches: [main]}");
 
 pub(crate) static SCHEDULE: Table = Table::new(
     "schedule",
@@ -116,7 +121,8 @@ pub(crate) static SCHEDULE: Table = Table::new(
             .required(),
         Field::new("timezone", Shape::FilledText, "IANA name like `Europe/Berlin`; UTC when absent."),
     ],
-);
+)
+.sample("{cron: \"0 3 * * *\"}");
 
 pub(crate) static INPUT: Table = Table::new(
     "input",
@@ -133,7 +139,8 @@ pub(crate) static INPUT: Table = Table::new(
         Field::new("default", Shape::Text, "Its value when none is given."),
         Field::new("validation", Shape::Table(&VALIDATION), "Further conditions."),
     ],
-);
+)
+.sample("{type: string}");
 
 pub(crate) static VALIDATION: Table = Table::new(
     "validation",
@@ -150,4 +157,5 @@ pub(crate) static VALIDATION: Table = Table::new(
             "A regular expression that must match in the value (string inputs).",
         ),
     ],
-);
+)
+.sample("{enum: [a, b]}");

@@ -1,10 +1,12 @@
 //! Reading a workflow's inputs.
 
+use super::fields::Fields;
 use super::{Loader, shown};
 use crate::code;
-use crate::diagnostic::Text;
+use crate::diagnostic::{Diagnostic, Text};
 use crate::fields::{INPUT, VALIDATION};
-use crate::input::{self, is_number};
+use crate::input::pattern::PatternError;
+use crate::input::{self, InputError, is_number};
 use crate::tree::{Entry, Item};
 use crate::workflow::{Input, InputKind, Validation};
 
@@ -13,7 +15,7 @@ const MAX_PATTERNS: usize = 100;
 
 impl Loader {
     pub(super) fn input(&mut self, entry: &Entry) -> Option<Input> {
-        let fields = self.fields(&entry.value, &INPUT)?;
+        let fields = self.fields_of(entry, &INPUT)?;
         let kind = match fields.word(self, "type") {
             Some("boolean") => InputKind::Boolean,
             Some("number") => InputKind::Number,
@@ -36,8 +38,7 @@ impl Loader {
             && errors == self.diagnostics.len()
             && let Err(error) = input::check(&entry.key, &input, default)
         {
-            let hint = error.hint().unwrap_or_else(|| "change the default or the condition".to_owned());
-            self.error(code::DEFAULT, format!("the default would be refused: {error}"), item.span(), hint);
+            self.report(wrong_default(&error, item, &fields));
         }
         Some(input)
     }
@@ -92,15 +93,43 @@ impl Loader {
         }
         match input::compile(text.as_str()) {
             Ok(_) => Some(text),
-            Err(error) => {
-                // The first lines say that there is an error and where, the last one says which.
-                let said = error.to_string();
-                let cause = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                let message = format!("the pattern does not compile: {}", shown(cause));
-                let hint = "look-around and back-references are not supported; put patterns in single quotes";
-                self.error(code::PATTERN, message, text.span(), hint);
+            Err(_) => {
+                let PatternError { message, range, hint } = PatternError::of(text.as_str());
+                let place = range.map_or_else(|| text.span(), |range| text.locate(range));
+                self.error(code::PATTERN, message, place, hint);
                 None
             }
         }
     }
+}
+
+/// A default that its own input refuses, with the condition that does.
+fn wrong_default(error: &InputError, item: &Item, fields: &Fields<'_>) -> Diagnostic {
+    let (message, key) = match error {
+        InputError::TooSmall { given, min, .. } => {
+            (format!("the default {} is less than the minimum of {}", shown(given), shown(min)), "min")
+        }
+        InputError::TooLarge { given, max, .. } => {
+            (format!("the default {} is more than the maximum of {}", shown(given), shown(max)), "max")
+        }
+        InputError::NotAllowed { given, .. } => {
+            (format!("the default `{}` is not among the allowed values", shown(given)), "enum")
+        }
+        InputError::Pattern { given, .. } => {
+            (format!("the default `{}` does not match the pattern", shown(given)), "pattern")
+        }
+        InputError::Type { given, kind, .. } => {
+            (format!("the default `{}` is not a {}", shown(given), kind.name()), "type")
+        }
+        InputError::Unknown { .. } | InputError::Missing { .. } => (error.to_string(), ""),
+    };
+    let problem = Diagnostic::error(code::DEFAULT, message, item.span());
+    let conditions = fields.get("validation").and_then(Item::mapping).unwrap_or_default();
+    let condition = conditions.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+    let condition = condition.or_else(|| (key == "type").then(|| fields.get("type"))?);
+    let problem = match condition {
+        Some(condition) => problem.with_label(condition.head(), "the condition"),
+        None => problem,
+    };
+    problem.with_hint(error.hint().unwrap_or_else(|| "change the default or the condition".to_owned()))
 }

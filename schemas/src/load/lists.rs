@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 
+use super::mismatch::Wanted;
 use super::{Loader, shown};
 use crate::code;
 use crate::diagnostic::{Diagnostic, Span, Text};
@@ -16,9 +17,9 @@ impl Loader {
         mut read: impl FnMut(&mut Self, &'t Item) -> Option<T>,
     ) -> Vec<T> {
         match item.sequence() {
-            Some(items) => items.iter().filter_map(|item| read(self, item)).collect(),
+            Some(items) => items.iter().filter_map(|item| self.entry(|loader| read(loader, item))).collect(),
             None => {
-                self.mismatch("a list", item);
+                self.mismatch(Wanted::List, item);
                 Vec::new()
             }
         }
@@ -31,7 +32,7 @@ impl Loader {
         mut read: impl FnMut(&mut Self, &'t Item) -> Option<T>,
     ) -> Vec<T> {
         match item.sequence() {
-            Some(items) => items.iter().filter_map(|item| read(self, item)).collect(),
+            Some(items) => items.iter().filter_map(|item| self.entry(|loader| read(loader, item))).collect(),
             None => read(self, item).into_iter().collect(),
         }
     }
@@ -44,14 +45,18 @@ impl Loader {
         mut read: impl FnMut(&mut Self, &'t Entry) -> Option<T>,
     ) -> IndexMap<String, T> {
         let Some(entries) = item.mapping() else {
-            self.mismatch(&format!("a mapping with {} as each key", kind.noun()), item);
+            let expected = match kind {
+                Name::Env => "a mapping or a list of `NAME=value`".to_owned(),
+                _ => format!("a mapping with {} as each key", kind.noun()),
+            };
+            self.mismatch(Wanted::Mapping(&expected), item);
             return IndexMap::new();
         };
         entries
             .iter()
             .filter_map(|entry| {
                 self.check_name(kind, &entry.key, entry.key_span);
-                Some((entry.key.clone(), read(self, entry)?))
+                Some((entry.key.clone(), self.within(&entry.key, |loader| read(loader, entry))?))
             })
             .collect()
     }
@@ -60,8 +65,20 @@ impl Loader {
     pub(super) fn check_name(&mut self, kind: Name, name: &str, span: Span) -> bool {
         let good = kind.matches(name);
         if !good {
-            let message = format!("`{}` is not {}", shown(name), kind.noun());
-            self.error(code::NAME, message, span, kind.rule());
+            let length = name.chars().count();
+            let message = match length {
+                0 => format!("{} cannot be empty", kind.noun()),
+                65.. if kind == Name::Step => {
+                    format!("{} has at most 64 characters, and this has {length}", kind.noun())
+                }
+                _ => format!("`{}` cannot be {}", shown(name), kind.noun()),
+            };
+            let problem = Diagnostic::error(code::NAME, message, span);
+            self.report(match kind.repaired(name) {
+                // Other places may call it by its old name, so this is no repair.
+                Some(repaired) => problem.with_hint(format!("write `{}`: {}", shown(&repaired), kind.rule())),
+                None => problem.with_hint(kind.rule()),
+            });
         }
         good
     }
@@ -74,7 +91,7 @@ impl Loader {
         let mut env: IndexMap<String, Text> = IndexMap::new();
         let mut places: IndexMap<String, Span> = IndexMap::new();
         for item in items {
-            let Some(text) = self.text(item) else { continue };
+            let Some(text) = self.entry(|loader| loader.text(item)) else { continue };
             let Some((name, _)) = text.as_str().split_once('=') else {
                 let message = format!("`{}` has no `=`", shown(text.as_str()));
                 self.error(code::ENV, message, text.span(), "write `NAME=value`, or use a mapping");

@@ -1,13 +1,11 @@
 //! Reading the top level.
 
 use super::Loader;
+use super::mismatch::Wanted;
 use super::references::Places;
-use crate::code;
-use crate::diagnostic::Text;
 use crate::fields::{ARTIFACT, DEFAULTS, DEPENDENT, EVENT, MANIFEST, METADATA, RESOURCES};
-use crate::id::{BranchName, RepoRef};
 use crate::name::Name;
-use crate::tree::{Content, Item, Kind};
+use crate::tree::{Content, Entry, Item, Kind};
 use crate::workflow::{Artifact, Defaults, Dependent, EventDeclaration, Manifest, Metadata, Resources};
 
 impl Loader {
@@ -18,7 +16,7 @@ impl Loader {
             metadata: fields.read(self, "metadata", Self::metadata).unwrap_or_default(),
             artifacts: fields
                 .read(self, "artifacts", |loader, item| {
-                    Some(loader.named(item, Name::Artifact, |loader, entry| loader.artifact(&entry.value)))
+                    Some(loader.named(item, Name::Artifact, Self::artifact))
                 })
                 .unwrap_or_default(),
             workflows: fields
@@ -33,9 +31,7 @@ impl Loader {
                 .read(self, "dependents", |loader, item| Some(loader.list(item, Self::dependent)))
                 .unwrap_or_default(),
             events: fields
-                .read(self, "events", |loader, item| {
-                    Some(loader.named(item, Name::EventType, |loader, entry| loader.event(&entry.value)))
-                })
+                .read(self, "events", |loader, item| Some(loader.named(item, Name::EventType, Self::event)))
                 .unwrap_or_default(),
             implicit_events: fields.read(self, "implicit_events", Self::boolean).unwrap_or(true),
             defaults: fields.read(self, "defaults", Self::defaults).unwrap_or_default(),
@@ -53,8 +49,8 @@ impl Loader {
         Some(Metadata { name: text("name"), description: text("description") })
     }
 
-    fn artifact(&mut self, item: &Item) -> Option<Artifact> {
-        let fields = self.fields(item, &ARTIFACT)?;
+    fn artifact(&mut self, entry: &Entry) -> Option<Artifact> {
+        let fields = self.fields_of(entry, &ARTIFACT)?;
         Some(Artifact {
             path: fields.read(self, "path", Self::filled_text),
             ecosystem: fields.read(self, "ecosystem", Self::string),
@@ -76,6 +72,7 @@ impl Loader {
             timeout: fields.read(self, "timeout", Self::limit),
             isolation: fields.word(self, "isolation").map(str::to_owned),
             resources: fields.read(self, "resources", Self::resources).unwrap_or_default(),
+            places: fields.places(),
         })
     }
 
@@ -89,8 +86,8 @@ impl Loader {
         })
     }
 
-    fn event(&mut self, item: &Item) -> Option<EventDeclaration> {
-        let fields = self.fields(item, &EVENT)?;
+    fn event(&mut self, entry: &Entry) -> Option<EventDeclaration> {
+        let fields = self.fields_of(entry, &EVENT)?;
         let versions = |loader: &mut Self, item| {
             Some(loader.one_or_many(item, Self::version).into_iter().map(String::from).collect::<Vec<_>>())
         };
@@ -99,7 +96,7 @@ impl Loader {
                 Content::Mapping(_) => Some(item.to_json()),
                 Content::Scalar(scalar) if scalar.kind() == Kind::Text => Some(item.to_json()),
                 _ => {
-                    loader.mismatch("a path or a JSON Schema", item);
+                    loader.mismatch(Wanted::Text("a path or a JSON Schema"), item);
                     None
                 }
             }),
@@ -124,33 +121,5 @@ impl Loader {
             workflows: fields.read(self, "workflows", workflows).unwrap_or_default(),
             places: fields.places(),
         })
-    }
-
-    fn dependent_repo(&mut self, item: &Item) -> Option<Text> {
-        let text = self.filled_text(item)?;
-        if let Err((problem, hint)) = check_dependent_repo(text.as_str()) {
-            let message = format!("`{}` {problem}", super::shown(text.as_str()));
-            self.error(code::REPOSITORY, message, text.span(), hint);
-        }
-        Some(text)
-    }
-}
-
-/// `owner/repo:branch`, `./path:branch`, `file://…:branch`. Otherwise what is wrong, and what to do about it.
-fn check_dependent_repo(text: &str) -> Result<(), (&'static str, &'static str)> {
-    const NO_BRANCH: (&str, &str) = ("names no branch", "add it behind a colon, like `owner/repo:main`");
-    const MALFORMED: (&str, &str) = (
-        "is not a repository and its branch",
-        "write `owner/repo:branch`, `./path:branch` or `file:///path:branch`",
-    );
-    let path = text.strip_prefix("file://").or_else(|| text.starts_with('.').then_some(text));
-    let Some(path) = path else {
-        let reference: RepoRef = text.parse().map_err(|_| MALFORMED)?;
-        return reference.branch.map(|_| ()).ok_or(NO_BRANCH);
-    };
-    match path.rsplit_once(':') {
-        Some(("", _)) => Err(MALFORMED),
-        Some((_, branch)) => branch.parse::<BranchName>().map(|_| ()).map_err(|_| MALFORMED),
-        None => Err(NO_BRANCH),
     }
 }

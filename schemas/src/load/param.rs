@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::Loader;
+use super::mismatch::Wanted;
 use crate::tree::{Content, Item, Kind};
 use crate::workflow::Param;
 
@@ -14,7 +15,7 @@ impl Loader {
                 Some(entries.iter().map(|entry| (entry.key.clone(), param(&entry.value))).collect())
             }
             None => {
-                self.mismatch("a mapping", item);
+                self.mismatch(Wanted::Mapping("a mapping"), item);
                 None
             }
         }

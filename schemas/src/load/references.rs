@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use super::fields::Fields;
+use super::meaning::{Meaning, listed};
 use super::{Loader, shown};
 use crate::code;
+use crate::diagnostic::{Diagnostic, Text};
 use crate::suggest;
 use crate::workflow::Manifest;
 
@@ -28,32 +30,31 @@ impl Loader {
     pub(super) fn references(&mut self, manifest: &Manifest, declared: &Places<'_>) {
         let workflows: HashSet<&str> = declared.workflows.iter().copied().collect();
         let artifacts: HashSet<&str> = declared.artifacts.iter().copied().collect();
-        for subscription in &manifest.subscriptions {
-            let name = subscription.workflow.as_str();
-            if !workflows.contains(name) && !self.is_full() {
-                let hint = hint(name, &declared.workflows, "workflows");
-                let message = format!("this file has no workflow `{}`", shown(name));
-                self.error(code::UNKNOWN_WORKFLOW, message, subscription.workflow.span(), hint);
+        for name in manifest.subscriptions.iter().map(|subscription| &subscription.workflow) {
+            if !workflows.contains(name.as_str()) && !self.is_full() {
+                let message = format!("this file has no workflow `{}`", shown(name.as_str()));
+                let problem = Diagnostic::error(code::UNKNOWN_WORKFLOW, message, name.span());
+                self.report(undeclared(problem, name, &declared.workflows, "workflows"));
             }
         }
-        for artifact in manifest.dependents.iter().flat_map(|dependent| &dependent.artifacts) {
-            let name = artifact.as_str();
-            if !artifacts.contains(name) && !self.is_full() {
-                let hint = hint(name, &declared.artifacts, "artifacts");
-                let message = format!("this file has no artifact `{}`", shown(name));
-                self.error(code::UNKNOWN_ARTIFACT, message, artifact.span(), hint);
+        for name in manifest.dependents.iter().flat_map(|dependent| &dependent.artifacts) {
+            if !artifacts.contains(name.as_str()) && !self.is_full() {
+                let message = format!("this file has no artifact `{}`", shown(name.as_str()));
+                let problem = Diagnostic::error(code::UNKNOWN_ARTIFACT, message, name.span());
+                self.report(undeclared(problem, name, &declared.artifacts, "artifacts"));
             }
         }
     }
 }
 
-fn hint(name: &str, declared: &[&str], section: &str) -> String {
-    match suggest::closest(name, declared.iter().copied()) {
-        Some(known) => format!("did you mean `{known}`?"),
-        None if declared.is_empty() => format!("declare it under `{section}`"),
+/// A name that is not declared, with the one that it stands for or those that are.
+fn undeclared(problem: Diagnostic, name: &Text, declared: &[&str], section: &str) -> Diagnostic {
+    match suggest::closest(name.as_str(), declared.iter().copied()) {
+        Some(known) => Meaning::Word(known).told(problem, name.span()),
+        None if declared.is_empty() => problem.with_hint(format!("declare it under `{section}`")),
         None => {
-            let known = declared.iter().take(10).map(|name| shown(name)).collect::<Vec<_>>().join(", ");
-            format!("declare it under `{section}`; declared are {known}")
+            let known = listed(declared.iter().copied(), 10);
+            problem.with_hint(format!("declare it under `{section}`; this file declares {known}"))
         }
     }
 }

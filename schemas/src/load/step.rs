@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::fields::Fields;
+use super::fields::{Fields, places};
 use super::{Loader, shown};
 use crate::code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::fields::{RETRY, STEP, VOLUME};
 use crate::id::StepId;
 use crate::name::Name;
-use crate::tree::{Content, Item};
+use crate::tree::{Content, Item, Style, quoted};
 use crate::workflow::{Action, ContainerSpec, Retry, Step, Volume};
 
 /// A step id and where it comes from.
@@ -33,9 +33,13 @@ impl Loader {
 
     fn step(&mut self, item: &Item, position: usize, path: &str) -> Option<Step> {
         if let Content::Scalar(_) = item.content() {
-            let run = self.text(item)?;
+            let run = self.text_of(item, "a step")?;
             let id = self.implicit_id(position, path, item.span());
             return Some(Step { id, action: Action::Run(run), span: item.span(), ..Step::default() });
+        }
+        if let Some(problem) = script_as_key(item) {
+            self.report(problem);
+            return None;
         }
         let fields = self.fields(item, &STEP)?;
         let id = match fields.get("id") {
@@ -70,6 +74,7 @@ impl Loader {
             id,
             span: fields.head(),
             places: fields.places(),
+            with_places: fields.get("with").map(places).unwrap_or_default(),
         })
     }
 
@@ -78,22 +83,24 @@ impl Loader {
         let (run, uses) = (fields.entry("run"), fields.entry("uses"));
         match (run, uses) {
             (Some(run), Some(uses)) => self.report(
-                Diagnostic::error(code::RUN_AND_USES, "the step has both `run` and `uses`", uses.key_span)
-                    .with_label(run.key_span, "the other one")
-                    .with_hint("keep one; `uses` is for built-in and composite steps"),
+                Diagnostic::error(
+                    code::RUN_AND_USES,
+                    format!("{} has both `run` and `uses`", fields.title()),
+                    uses.key_span,
+                )
+                .with_label(run.key_span, "the other one")
+                .with_hint("keep one; `uses` is for built-in and composite steps"),
             ),
-            (None, None) => self.error(
-                code::RUN_AND_USES,
-                "the step has neither `run` nor `uses`",
-                fields.head(),
-                "add `run` with a script, or `uses` with a built-in step",
-            ),
-            (Some(entry), None) | (None, Some(entry)) if entry.value.is_null() => self.error(
-                code::RUN_AND_USES,
-                format!("`{}` is empty", entry.key),
-                entry.key_span,
-                "write what the step does",
-            ),
+            (Some(entry), None) | (None, Some(entry))
+                if entry.value.is_null() && !entry.value.is_broken() =>
+            {
+                self.error(
+                    code::RUN_AND_USES,
+                    format!("`{}` is empty", entry.key),
+                    entry.key_span,
+                    "write what the step does",
+                );
+            }
             _ => {}
         }
         let with = fields.read(self, "with", Self::params).unwrap_or_default();
@@ -215,4 +222,26 @@ impl Loader {
             }
         }
     }
+}
+
+/// `- echo foo: bar`, which YAML reads as the key `echo foo`.
+fn script_as_key(item: &Item) -> Option<Diagnostic> {
+    let [only] = item.mapping()? else { return None };
+    let value = only.value.scalar()?;
+    let script = only.key.trim().contains(' ').then(|| format!("{}: {}", only.key, value.text.as_str()))?;
+    let problem = Diagnostic::error(
+        code::RUN_AND_USES,
+        "this script holds a `: `, and YAML reads what stands before it as a key",
+        only.key_span,
+    );
+    if script.contains('\n') || value.style != Style::Plain {
+        return Some(problem.with_hint("quote the whole script, or write `run: |`"));
+    }
+    let text = quoted(&script);
+    let whole = only.key_span.start..item.span().end;
+    Some(problem.with_hint(format!("quote the whole script, or write `run: |`: {}", shown(&text))).with_fix(
+        "put the script in quotes",
+        whole,
+        text,
+    ))
 }

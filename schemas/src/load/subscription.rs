@@ -1,11 +1,9 @@
 //! Reading `subscriptions`.
 
-use super::{Loader, shown};
-use crate::code;
+use super::Loader;
 use crate::fields::SUBSCRIPTION;
-use crate::id::ParseIdError;
 use crate::name::Name;
-use crate::subscription::{ArtifactRef, Subscription};
+use crate::subscription::Subscription;
 use crate::tree::Item;
 
 impl Loader {
@@ -34,18 +32,5 @@ impl Loader {
             span: fields.head(),
             places: fields.places(),
         })
-    }
-
-    fn artifact_ref(&mut self, item: &Item) -> Option<ArtifactRef> {
-        let text = self.text(item)?;
-        match text.as_str().parse() {
-            Ok(artifact) => Some(artifact),
-            Err(ParseIdError { expected, .. }) => {
-                let message = format!("`{}` is not {expected}", shown(text.as_str()));
-                let hint = "name the repository and its artifact; the name `default` stands for any";
-                self.error(code::ARTIFACT_REF, message, text.span(), hint);
-                None
-            }
-        }
     }
 }

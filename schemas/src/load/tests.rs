@@ -1,4 +1,6 @@
 mod bad;
+mod between;
+mod foreign;
 pub(crate) mod good;
 mod warnings;
 
@@ -44,7 +46,7 @@ fn check(name: &str, text: &str, severity: Severity, want: &[(&str, &str)]) {
     let found = loaded.diagnostics.iter().filter(|problem| problem.severity == severity);
     for (problem, (_, said)) in found.zip(want) {
         let hint = problem.hint.as_deref().unwrap_or_default();
-        assert!(!hint.is_empty() || problem.code == code::WRONG_TYPE, "{name}: no hint: {problem:?}");
+        assert!(!hint.is_empty() || problem.code == code::NOT_ALLOWED, "{name}: no hint: {problem:?}");
         assert!(problem.message.contains(said) || hint.contains(said), "{name}: {said:?} in {problem:?}");
         assert!(!problem.message.ends_with('.'), "{name}: {}", problem.message);
     }

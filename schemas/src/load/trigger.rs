@@ -1,11 +1,12 @@
 //! Reading `on`.
 
-use super::{Loader, shown};
+use super::meaning::{self, listed};
+use super::mismatch::{Wanted, written};
+use super::{Loader, cron, described, shown};
 use crate::code;
-use crate::diagnostic::Span;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::fields::{REF_FILTER, SCHEDULE, TRIGGERS};
-use crate::suggest;
-use crate::tree::{Content, Item};
+use crate::tree::{Content, Item, Kind, quoted};
 use crate::workflow::{RefFilter, Schedule, Trigger};
 
 impl Loader {
@@ -30,7 +31,7 @@ impl Loader {
                 self.trigger(scalar.text.as_str(), item.span(), None).into_iter().collect()
             }
             _ => {
-                self.mismatch("the name of a trigger or a mapping", item);
+                self.mismatch(Wanted::Text("the name of a trigger or a mapping"), item);
                 Vec::new()
             }
         }
@@ -38,12 +39,19 @@ impl Loader {
 
     fn trigger(&mut self, name: &str, span: Span, settings: Option<&Item>) -> Option<Trigger> {
         match name {
-            "exec" => self.no_settings(settings).then_some(Trigger::Exec),
-            "event" => self.no_settings(settings).then_some(Trigger::Event),
-            "push" => self.ref_filter(settings).map(Trigger::Push),
-            "pull_request" => self.ref_filter(settings).map(Trigger::PullRequest),
+            "exec" => self
+                .no_settings(name, settings, "write `on: exec`; what it is given is declared in `inputs`")
+                .then_some(Trigger::Exec),
+            "event" => self
+                .no_settings(name, settings, "write `on: event`; what starts it is said in `subscriptions`")
+                .then_some(Trigger::Event),
+            "push" => self.ref_filter(name, settings).map(Trigger::Push),
+            "pull_request" => self.ref_filter(name, settings).map(Trigger::PullRequest),
             "schedule" => match settings.filter(|item| !item.sequence().is_some_and(<[Item]>::is_empty)) {
-                Some(item) => Some(Trigger::Schedule(self.one_or_many(item, Self::schedule))),
+                Some(item) => {
+                    let times = self.within(name, |loader| loader.one_or_many(item, Self::schedule));
+                    Some(Trigger::Schedule(times))
+                }
                 None => {
                     self.error(
                         code::EMPTY,
@@ -55,31 +63,42 @@ impl Loader {
                 }
             },
             _ => {
-                let hint = match suggest::closest(name, TRIGGERS.keys()) {
-                    Some(known) => format!("did you mean `{known}`?"),
+                let problem =
+                    Diagnostic::error(code::TRIGGER, format!("unknown trigger `{}`", shown(name)), span);
+                self.report(match meaning::of(TRIGGERS.name, name, TRIGGERS.keys()) {
+                    Some(meaning) => meaning.told(problem, span),
                     None => {
-                        format!("triggers are {}", TRIGGERS.keys().collect::<Vec<_>>().join(", "))
+                        problem.with_hint(format!("triggers are {}", listed(TRIGGERS.keys(), usize::MAX)))
                     }
-                };
-                self.error(code::TRIGGER, format!("unknown trigger `{}`", shown(name)), span, hint);
+                });
                 None
             }
         }
     }
 
     /// Nothing, or an empty mapping.
-    fn no_settings(&mut self, settings: Option<&Item>) -> bool {
+    fn no_settings(&mut self, name: &str, settings: Option<&Item>, hint: &str) -> bool {
         match settings {
             Some(item) if !item.mapping().is_some_and(<[_]>::is_empty) => {
-                self.mismatch("nothing: this trigger has no settings", item);
+                self.error(code::WRONG_TYPE, format!("`{name}` has no settings"), item.head(), hint);
                 false
             }
             _ => true,
         }
     }
 
-    fn ref_filter(&mut self, settings: Option<&Item>) -> Option<RefFilter> {
+    fn ref_filter(&mut self, name: &str, settings: Option<&Item>) -> Option<RefFilter> {
         let Some(item) = settings else { return Some(RefFilter::default()) };
+        if item.mapping().is_none() && !item.is_broken() {
+            let branches = match item.content() {
+                Content::Scalar(scalar) => written(scalar.text.as_str()),
+                _ => "main".to_owned(),
+            };
+            let message = format!("expected a mapping for `{name}`, found {}", described(item));
+            let hint = format!("write `{name}: {{branches: [{}]}}`", shown(&branches));
+            self.error(code::WRONG_TYPE, message, item.head(), hint);
+            return None;
+        }
         let fields = self.fields(item, &REF_FILTER)?;
         let mut globs = |key| fields.read(self, key, Self::filled_strings).unwrap_or_default();
         Some(RefFilter {
@@ -93,57 +112,34 @@ impl Loader {
     }
 
     fn schedule(&mut self, item: &Item) -> Option<Schedule> {
+        if let Some(scalar) = item.scalar().filter(|scalar| scalar.kind() == Kind::Text) {
+            let message = format!("expected a mapping for a schedule, found {}", described(item));
+            let time = format!("{{cron: {}}}", quoted(scalar.text.as_str()));
+            let problem = Diagnostic::error(code::WRONG_TYPE, message, item.span());
+            self.report(problem.with_hint(format!("write `schedule: [{}]`", shown(&time))).with_fix(
+                "name it `cron`",
+                item.span(),
+                time,
+            ));
+            return None;
+        }
         let fields = self.fields(item, &SCHEDULE)?;
-        let cron = fields.read(self, "cron", |loader, item| {
+        let time = fields.read(self, "cron", |loader, item| {
             let text = loader.text(item)?;
-            if let Err(problem) = check_cron(text.as_str()) {
-                let message = format!("`{}`: {problem}", shown(text.as_str()));
-                loader.error(
-                    code::CRON,
-                    message,
-                    text.span(),
-                    "write five fields: minute hour day month weekday",
-                );
+            if let Err(error) = cron::check(text.as_str()) {
+                let message = format!("`{}`: {}", shown(text.as_str()), error.message);
+                let problem = Diagnostic::error(code::CRON, message, text.locate(error.range));
+                loader.report(match error.repaired {
+                    Some(repaired) => {
+                        let title = format!("write `{}`", shown(&repaired));
+                        problem.with_hint(title.clone()).with_fix(title, text.span(), quoted(&repaired))
+                    }
+                    None => problem.with_hint(error.hint),
+                });
             }
             Some(String::from(text))
         });
         let timezone = fields.read(self, "timezone", Self::filled_string);
-        Some(Schedule { cron: cron?, timezone, places: fields.places() })
+        Some(Schedule { cron: time?, timezone, places: fields.places() })
     }
-}
-
-/// The form of a crontab line: five fields of numbers or names, with `*`, ranges, lists and steps.
-fn check_cron(text: &str) -> Result<(), String> {
-    const FIELDS: [(&str, u32, u32, &str); 5] = [
-        ("minute", 0, 59, ""),
-        ("hour", 0, 23, ""),
-        ("day", 1, 31, ""),
-        ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
-        ("weekday", 0, 7, "sun mon tue wed thu fri sat"),
-    ];
-    let written: Vec<&str> = text.split_whitespace().collect();
-    if written.len() != FIELDS.len() {
-        return Err(format!("it has {} fields, not five", written.len()));
-    }
-    for (field, (name, min, max, names)) in written.into_iter().zip(FIELDS) {
-        let value = |text: &str| {
-            let number = text.parse::<u32>().ok().filter(|number| (min..=max).contains(number));
-            let named = !text.is_empty() && names.split(' ').any(|name| name.eq_ignore_ascii_case(text));
-            number.is_some() || named
-        };
-        let well_formed = field.split(',').all(|part| {
-            let (range, step) =
-                part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
-            let range_ok = match range.split_once('-') {
-                Some((from, to)) => value(from) && value(to),
-                None => range == "*" || value(range),
-            };
-            range_ok
-                && step.is_none_or(|step| step.parse::<u32>().is_ok_and(|step| (1..=max).contains(&step)))
-        });
-        if !well_formed {
-            return Err(format!("`{field}` is not a {name} ({min}-{max})"));
-        }
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use crate::workflow::{Concurrency, Trigger, Workflow};
 
 impl Loader {
     pub(super) fn workflow(&mut self, entry: &Entry) -> Option<Workflow> {
-        let fields = self.fields(&entry.value, &WORKFLOW)?;
+        let fields = self.fields_of(entry, &WORKFLOW)?;
         self.ids.clear();
         let workflow = Workflow {
             on: fields.read(self, "on", Self::triggers).unwrap_or_else(|| vec![Trigger::Exec]),
@@ -42,9 +42,9 @@ impl Loader {
         {
             self.warn(
                 code::NO_STEPS,
-                "the workflow has no steps",
+                format!("workflow `{}` has no steps", super::shown(&entry.key)),
                 steps.head(),
-                "a run of it does nothing itself",
+                "a run of it does nothing: add steps, or remove the workflow",
             );
         }
         self.duplicate_ids();

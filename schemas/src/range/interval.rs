@@ -63,7 +63,10 @@ pub(super) fn parse(text: &str) -> Result<Interval, RangeError> {
     let interval = Interval { lower: bound(lower, lower_inclusive)?, upper: bound(upper, upper_inclusive)? };
     if let (Some(lower), Some(upper)) = (&interval.lower, &interval.upper) {
         let order = lower.version.cmp_precedence(&upper.version);
-        if order.is_gt() || (order.is_eq() && !(lower.inclusive && upper.inclusive)) {
+        if order.is_eq() && !(lower.inclusive && upper.inclusive) {
+            return Err(RangeError::OnePoint { bound: lower.version.to_string() });
+        }
+        if order.is_gt() {
             return Err(RangeError::Empty);
         }
     }

@@ -58,8 +58,8 @@ fn ranges_match_versions() {
 fn refused_ranges_say_what_to_write() {
     let cases = [
         ("two parts", "1.2", "`1.2.0`"),
-        ("one part behind a caret", "^1", "`1.0.0`"),
-        ("two parts behind a tilde", "~1.2", "`1.2.0`"),
+        ("one part behind a caret", "^1", "`^1.0.0`"),
+        ("two parts behind a tilde", "~1.2", "`~1.2.0`"),
         ("four parts", "1.2.3.4", "three numbers"),
         ("a star", "*", "leave `schema_version` out"),
         ("a star for a part", "1.*", "^1.0.0"),
@@ -69,8 +69,8 @@ fn refused_ranges_say_what_to_write() {
         ("two equals signs", "==1.0.0", "alone"),
         ("a hyphen range", "1.0.0 - 2.0.0", "interval"),
         ("a leading v", "^v1.0.0", "`1.0.0`"),
-        ("a word", "latest", "three numbers"),
-        ("only a sign", ">=", "three numbers"),
+        ("a word", "latest", "leave `schema_version` out"),
+        ("only a sign", ">=", "`>=1.2.0`"),
         ("no blank between comparators", ">=1.0.0<2.0.0", "three numbers"),
         ("a comma at the end", ">=1.0.0,", "between two"),
         ("two exact versions", "1.0.0 2.0.0", "the one version"),
@@ -83,7 +83,7 @@ fn refused_ranges_say_what_to_write() {
         ("an interval and a comparator", "[1.0.0...2.0.0] <1.5.0", "interval looks like"),
         ("a bound with two parts", "[1.0...2.0.0]", "`1.0.0`"),
         ("an empty interval", "[2.0.0...1.0.0]", "swap"),
-        ("an interval without its only point", "(1.0.0...1.0.0]", "swap"),
+        ("an interval without its only point", "(1.0.0...1.0.0]", "`1.0.0` alone"),
         ("a leading zero", "01.0.0", "three numbers"),
     ];
     for (name, range, hint) in cases {

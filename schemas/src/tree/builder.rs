@@ -7,7 +7,8 @@ use serde_yaml::granit_parser::{self, Event, Options, Parser, ScalarStyle, StrIn
 
 use super::value::{Kind, Tag};
 use super::{
-    Content, Entry, Item, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Parsed, Scalar, Size, Style, fault, position,
+    Content, Entry, Item, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Parsed, Scalar, Size, Style, fault, mistake,
+    position,
 };
 use crate::code;
 use crate::diagnostic::{Diagnostic, Span, Text};
@@ -138,13 +139,13 @@ impl Builder<'_> {
             }
             Event::SequenceStart(style, anchor, tag) => {
                 if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some("seq")) {
-                    self.wrong_tag(&tag.original(), found);
+                    self.wrong_tag(&tag.original(), "", found);
                 }
                 self.open(style, anchor, span, FrameKind::Sequence(Vec::new()))
             }
             Event::MappingStart(style, anchor, tag) => {
                 if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some("map")) {
-                    self.wrong_tag(&tag.original(), found);
+                    self.wrong_tag(&tag.original(), "", found);
                 }
                 self.note_unquoted_template(style, span);
                 self.open(style, anchor, span, FrameKind::Mapping(Mapping::default()))
@@ -152,10 +153,12 @@ impl Builder<'_> {
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(node) => self.add(Item { node: Arc::clone(node), at: span }),
-                None => self.unknown_alias("the anchor contains this alias to itself", span),
+                None => self.unknown_alias(mistake::endless_alias(span), span),
             },
-            Event::UnresolvedAlias(name) => self
-                .unknown_alias(&format!("no anchor `&{}` stands before this alias", shortened(&name)), span),
+            Event::UnresolvedAlias(name) => {
+                let anchors = mistake::anchors(self.source);
+                self.unknown_alias(mistake::unknown_alias(self.source, &name, &anchors, span), span)
+            }
             _ => Ok(()),
         }
     }
@@ -251,22 +254,18 @@ impl Builder<'_> {
 
     /// Own entries first and winning, then those of each merge, earlier merges winning.
     fn merged(&mut self, mut mapping: Mapping) -> Vec<Entry> {
-        for (at, source) in std::mem::take(&mut mapping.merges) {
-            let sources = match source.content() {
+        for (at, merged) in std::mem::take(&mut mapping.merges) {
+            let sources = match merged.content() {
                 Content::Sequence(items) => items.as_slice(),
-                _ => std::slice::from_ref(&source),
+                _ => std::slice::from_ref(&merged),
             };
             for source in sources {
                 let Some(entries) = source.mapping() else {
-                    self.diagnostics.push(
-                        Diagnostic::error(
-                            code::WRONG_MERGE,
-                            "`<<` merges mappings, and this is none",
-                            source.at,
-                        )
-                        .with_hint("write `<<: *anchor` with the anchor of a mapping, or a list of them"),
-                    );
-                    continue;
+                    if !source.is_broken() {
+                        self.diagnostics.push(mistake::wrong_merge(&merged, source));
+                    }
+                    // A list of text is one mistake, not many.
+                    break;
                 };
                 for entry in entries {
                     if !mapping.index.contains_key(&entry.key) {
@@ -294,14 +293,11 @@ impl Builder<'_> {
         }
     }
 
-    fn unknown_alias(&mut self, message: &str, span: Span) -> Result<(), Stop> {
-        self.diagnostics.push(
-            Diagnostic::error(code::UNKNOWN_ANCHOR, message, span).with_hint(
-                "define the anchor earlier in the file, or quote the value if it is meant as text",
-            ),
-        );
+    /// In the place of what an alias does not lead to stands a value that no check judges.
+    fn unknown_alias(&mut self, problem: Diagnostic, span: Span) -> Result<(), Stop> {
+        self.diagnostics.push(problem);
         let text = Text::new("", span, Vec::new());
-        let scalar = Scalar { text, style: Style::Plain, tag: None };
+        let scalar = Scalar { text, style: Style::Plain, tag: Some(Tag::Broken) };
         let size = Size { nodes: 1, bytes: 0, depth: 1 };
         self.add(Item { node: Arc::new(Node { span, content: Content::Scalar(scalar), size }), at: span })
     }
@@ -319,18 +315,14 @@ impl Builder<'_> {
             _ => None,
         };
         if known.is_none() {
-            self.wrong_tag(&tag.original(), at);
+            self.wrong_tag(&tag.original(), value, at);
         }
         known
     }
 
-    fn wrong_tag(&mut self, tag: &str, at: &granit_parser::Span) {
+    fn wrong_tag(&mut self, tag: &str, value: &str, at: &granit_parser::Span) {
         let place = at.tag_span().map_or_else(|| span(at), |tag| span(&tag));
-        let message = format!("the tag `{}` is unknown or does not fit its value", shortened(tag));
-        self.diagnostics.push(
-            Diagnostic::error(code::WRONG_TAG, message, place)
-                .with_hint("remove it, or quote the value if it is meant as text"),
-        );
+        self.diagnostics.push(mistake::wrong_tag(self.source, tag, value, place));
     }
 }
 
@@ -339,11 +331,11 @@ impl Mapping {
         match key {
             Key::Wrong => {}
             Key::Merge(at) => match self.merges.first() {
-                Some((first, _)) => diagnostics.push(duplicate("<<", *first, at)),
+                Some((first, _)) => diagnostics.push(mistake::second_merge(*first, at)),
                 None => self.merges.push((at, value)),
             },
             Key::Name(key, key_span) => match self.index.get(&key).and_then(|at| self.entries.get(*at)) {
-                Some(first) => diagnostics.push(duplicate(&key, first.key_span, key_span)),
+                Some(first) => diagnostics.push(mistake::duplicate(&key, first.key_span, key_span)),
                 None => {
                     self.index.insert(key.clone(), self.entries.len());
                     let value = placed(value, key_span);
@@ -370,7 +362,7 @@ fn placed(value: Item, key: Span) -> Item {
 fn key(item: &Item, diagnostics: &mut Vec<Diagnostic>) -> Key {
     match item.content() {
         Content::Scalar(scalar) if item.at.start == item.at.end && scalar.text.as_str().is_empty() => {
-            diagnostics.push(Diagnostic::error(code::WRONG_KEY, "a key is missing before the `:`", item.at));
+            diagnostics.push(mistake::no_key(item.at));
             Key::Wrong
         }
         Content::Scalar(scalar) if scalar.style == Style::Plain && scalar.text.as_str() == "<<" => {
@@ -378,36 +370,10 @@ fn key(item: &Item, diagnostics: &mut Vec<Diagnostic>) -> Key {
         }
         Content::Scalar(scalar) => Key::Name(scalar.text.as_str().to_owned(), item.at),
         _ => {
-            diagnostics.push(
-                Diagnostic::error(
-                    code::WRONG_KEY,
-                    "a key must be text, not a mapping or a list",
-                    item.head(),
-                )
-                .with_hint("quote the key if it is meant as text"),
-            );
+            diagnostics.push(mistake::key_of_parts(item.head()));
             Key::Wrong
         }
     }
-}
-
-fn duplicate(key: &str, first: Span, second: Span) -> Diagnostic {
-    Diagnostic::error(
-        code::DUPLICATE_KEY,
-        format!("the key `{}` stands twice in this mapping", shortened(key)),
-        second,
-    )
-    .with_label(first, "first here")
-    .with_hint("remove one of them")
-}
-
-/// Names in messages are as long as a reader can use.
-fn shortened(name: &str) -> String {
-    let mut shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
-    if name.chars().nth(60).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 fn style_of(style: ScalarStyle) -> Style {

@@ -12,6 +12,8 @@ pub(super) enum Tag {
     Bool,
     Int,
     Float,
+    /// None of them: the scalar stands for a value that could not be read.
+    Broken,
 }
 
 /// What a scalar is.
@@ -46,6 +48,7 @@ impl Scalar {
     pub fn kind(&self) -> Kind {
         match self.tag {
             Some(Tag::Str) => Kind::Text,
+            Some(Tag::Broken) => Kind::Null,
             Some(_) => Kind::of_plain(self.text.as_str()),
             None if self.style == Style::Plain => Kind::of_plain(self.text.as_str()),
             None => Kind::Text,

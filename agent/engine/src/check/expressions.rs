@@ -1,9 +1,11 @@
 //! Templates and CEL of a file, checked without running them.
 
+use std::ops::Range;
+
 use tako_expr::cel::{Kind, Program};
 use tako_expr::template::{Reference, Template, TemplateError};
 use tako_schemas::code;
-use tako_schemas::diagnostic::{Diagnostic, Span, Text};
+use tako_schemas::diagnostic::{Diagnostic, Text};
 use tako_schemas::suggest::closest;
 use tako_schemas::workflow::Param;
 
@@ -21,7 +23,7 @@ pub(super) fn template(text: &Text, scope: Scope<'_>, into: &mut Vec<Diagnostic>
         Ok(compiled) => compiled,
         Err(error) => return into.push(diagnostic(code::TEMPLATE, text, &error)),
     };
-    if let Err(error) = compiled.check_roots(scope.roots) {
+    for error in compiled.unknown_roots(scope.roots) {
         into.push(diagnostic(code::UNKNOWN_ROOT, text, &error));
     }
     for reference in compiled.references() {
@@ -33,21 +35,27 @@ fn step_exists(text: &Text, reference: &Reference, scope: Scope<'_>, into: &mut 
     if let [root, step, ..] = &reference.path[..]
         && root == "steps"
     {
-        unknown_step(step, text.locate(reference.range.clone()), scope, into);
+        unknown_step(step, text, reference.range.clone(), scope, into);
     }
 }
 
-fn unknown_step(step: &str, span: Span, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
+fn unknown_step(step: &str, text: &Text, range: Range<usize>, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
     let Some(known) = scope.steps.filter(|known| !known.contains(&step)) else { return };
-    let hint = match closest(step, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!(
-            "its steps are {}",
-            known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
-        ),
-    };
+    // Of the whole path only the step is wrong.
+    let path = text.as_str().get(range.start..).unwrap_or_default();
+    let inside = path.find(step).map(|at| range.start + at..range.start + at + step.len());
+    let span = text.locate(inside.unwrap_or(range));
     let message = format!("there is no step `{step}` in this workflow");
-    into.push(Diagnostic::error(code::UNKNOWN_STEP, message, span).with_hint(hint));
+    let found = Diagnostic::error(code::UNKNOWN_STEP, message, span);
+    into.push(match closest(step, known.iter().copied()) {
+        Some(near) => {
+            found.with_hint(format!("did you mean `{near}`?")).with_fix(format!("write `{near}`"), span, near)
+        }
+        None => {
+            let known: Vec<String> = known.iter().take(10).map(|id| format!("`{id}`")).collect();
+            found.with_hint(format!("its steps are {}", known.join(", ")))
+        }
+    });
 }
 
 pub(super) fn param(param: &Param, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
@@ -68,7 +76,7 @@ pub(super) fn condition(text: &Text, scope: Scope<'_>, into: &mut Vec<Diagnostic
                 if let [root, step, ..] = &reference.path[..]
                     && root == "steps"
                 {
-                    unknown_step(step, text.locate(reference.range.clone()), scope, into);
+                    unknown_step(step, text, reference.range.clone(), scope, into);
                 }
             }
         }
@@ -91,9 +99,16 @@ fn cel(text: &Text, error: &tako_expr::cel::CelError) -> Diagnostic {
 }
 
 fn diagnostic(code: &'static str, text: &Text, error: &TemplateError) -> Diagnostic {
-    let found = Diagnostic::error(code, error.message.clone(), text.locate(error.range.clone()));
-    match &error.hint {
-        Some(hint) => found.with_hint(hint.clone()),
-        None => found,
+    let span = text.locate(error.range.clone());
+    let mut found = Diagnostic::error(code, error.message.clone(), span);
+    if let Some(hint) = &error.hint {
+        found = found.with_hint(hint.clone());
+    }
+    match &error.repaired {
+        // Where the file spells the template otherwise, with escapes for example, nothing can be replaced.
+        Some(repaired) if span.end - span.start == error.range.len() => {
+            found.with_fix(format!("write `{repaired}`"), span, repaired.clone())
+        }
+        _ => found,
     }
 }

@@ -37,6 +37,19 @@ impl Limit {
         }
     }
 
+    const fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Length => {
+                Some("split it: all filters of a list must hold, and steps can ask in their scripts")
+            }
+            Self::Nesting => Some("use fewer brackets within brackets"),
+            Self::Chain => Some("ask a list: `payload.name in ['a', 'b', 'c']`"),
+            Self::Work => Some("use fewer nested macros, or shorter lists"),
+            Self::Payload => Some("send less in the event, and fetch the rest in a step"),
+            Self::Text | Self::Deadline => None,
+        }
+    }
+
     const fn describe(self) -> &'static str {
         match self {
             Self::Length => "expression length limit of 4096 bytes",
@@ -60,6 +73,8 @@ pub enum CelError {
         message: String,
         /// Where.
         range: Range<usize>,
+        /// What to write instead.
+        hint: Option<String>,
     },
     /// It names a variable that does not exist where it stands.
     #[error("unknown variable `{name}`")]
@@ -126,15 +141,13 @@ impl CelError {
     #[must_use]
     pub fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::UnknownVariable { hint, .. } | Self::UnknownFunction { hint, .. } => {
-                hint.as_deref().map(Cow::Borrowed)
-            }
+            Self::Syntax { hint, .. }
+            | Self::UnknownVariable { hint, .. }
+            | Self::UnknownFunction { hint, .. } => hint.as_deref().map(Cow::Borrowed),
             Self::MissingField { path } => Some(format!("ask first: `has({path})`").into()),
             Self::NotBoolean { .. } => Some("compare it: `… == \"value\"`".into()),
-            Self::OverLimit { limit: Limit::Work } => {
-                Some("use fewer nested macros, or shorter lists".into())
-            }
-            _ => None,
+            Self::OverLimit { limit } => limit.hint().map(Cow::Borrowed),
+            Self::Evaluation { .. } | Self::Interpreter => None,
         }
     }
 

@@ -52,8 +52,9 @@ pub(crate) fn around(source: &str, token: Range<usize>) -> Range<usize> {
         }
     }
     // `name(`: the name belongs to the call.
-    let before = source[..token.start].trim_end_matches(is_word).len();
-    before..end
+    let before = source[..token.start].trim_end_matches(is_word);
+    let before = before.strip_suffix("semver.").unwrap_or(before);
+    before.len()..end
 }
 
 /// The tokens of a source and where they stand; white space and comments are left out.

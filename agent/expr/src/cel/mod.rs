@@ -17,6 +17,7 @@ mod prefix;
 mod program;
 mod rewrite;
 mod semver;
+mod syntax;
 mod worker;
 
 #[cfg(test)]

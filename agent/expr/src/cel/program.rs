@@ -14,6 +14,7 @@ use super::analysis::{self, Analysis, Scope};
 use super::dialect::{self, Translated};
 use super::error::{CelError, Limit};
 use super::rewrite::{Facts, Reference, Rewriter};
+use super::syntax::{self, Mistake};
 use super::{functions, guard, lexer, meter, prefix, semver, worker};
 use crate::cache::SourceCache;
 use crate::template::is_template_function;
@@ -222,21 +223,15 @@ impl Compiled {
     }
 
     fn new(source: String, kind: Kind, translated: Translated) -> Result<Self, CelError> {
-        let (mut expression, info) = parsed(&translated)?;
+        let (mut expression, info) = parsed(&translated, kind)?;
         let locate = |id: u64| located(&info, id, &translated);
         let facts = Rewriter::new(kind, &locate).rewrite(&mut expression)?;
         Ok(Self { source, kind, translated, expression, facts })
     }
 
     fn analyse(&self, scope: &Scope) -> Result<Analysis, CelError> {
-        let (expression, info) = parsed(&self.translated)?;
-        let locate = |id: u64| match info.offset_for(id) {
-            Some((start, stop)) => {
-                let token = start as usize..stop as usize + 1;
-                self.translated.locate(&lexer::around(&self.translated.cel, token))
-            }
-            None => 0..0,
-        };
+        let (expression, info) = parsed(&self.translated, self.kind)?;
+        let locate = |id: u64| located(&info, id, &self.translated);
         Ok(analysis::analyse(&expression, scope, &locate))
     }
 
@@ -250,19 +245,19 @@ impl Compiled {
     }
 }
 
-fn parsed(translated: &Translated) -> Result<(IdedExpr, SourceInfo), CelError> {
+fn parsed(translated: &Translated, kind: Kind) -> Result<(IdedExpr, SourceInfo), CelError> {
     let parser = Parser::new().max_recursion_depth(5000).enable_ident_escape_syntax(true);
-    parser.parse_with_source_info(&translated.cel).map_err(|errors| syntax(&errors, translated))
+    parser.parse_with_source_info(&translated.cel).map_err(|errors| mistake(&errors, kind, translated))
 }
 
-/// Where a node stands in the source.
+/// Where a node stands in the source: all of what the parser marks by one token.
 fn located(info: &SourceInfo, id: u64, translated: &Translated) -> Range<usize> {
     let Some((start, stop)) = info.offset_for(id) else { return 0..0 };
-    translated.locate(&(start as usize..stop as usize + 1))
+    translated.locate(&lexer::around(&translated.cel, start as usize..stop as usize + 1))
 }
 
 /// The first of the parser's errors.
-fn syntax(errors: &ParseErrors, translated: &Translated) -> CelError {
+fn mistake(errors: &ParseErrors, kind: Kind, translated: &Translated) -> CelError {
     let Some(first) = errors.errors.first() else { return CelError::Interpreter };
     let (line, column) = first.pos;
     let line_start = match usize::try_from(line - 1) {
@@ -271,29 +266,10 @@ fn syntax(errors: &ParseErrors, translated: &Translated) -> CelError {
     };
     let column = usize::try_from(column - 1).unwrap_or(0);
     let rest = &translated.cel[line_start..];
-    let start = line_start + rest.char_indices().nth(column).map_or(rest.len(), |(byte, _)| byte);
-    let len = translated.cel[start..].chars().next().map_or(0, char::len_utf8);
-    let message = plainly(first.msg.lines().next().unwrap_or("does not parse"), &translated.cel[start..]);
-    CelError::Syntax { message, range: translated.locate(&(start..start + len)) }
-}
-
-/// What the parser says, without its lists of tokens: they name its grammar, not the mistake.
-fn plainly(message: &str, rest: &str) -> String {
-    let single_equals = rest.starts_with('=') && !rest.starts_with("==");
-    if single_equals {
-        return "`=` compares nothing; write `==`".to_owned();
-    }
-    let lower = lower_first(message);
-    let said = lower.trim_start_matches("syntax error: ");
-    if rest.trim().is_empty() {
-        return "the expression ends too early".to_owned();
-    }
-    match said.split_once(" expecting ") {
-        Some((found, _)) => {
-            found.replace("mismatched input", "unexpected").replace("extraneous input", "unexpected")
-        }
-        None => said.to_owned(),
-    }
+    let at = line_start + rest.char_indices().nth(column).map_or(rest.len(), |(byte, _)| byte);
+    let said = first.msg.lines().next().unwrap_or_default();
+    let Mistake { message, range, hint } = syntax::explain(kind, &translated.cel, at, said);
+    CelError::Syntax { message, range: translated.locate(&range), hint }
 }
 
 fn message(error: &ExecutionError) -> String {

@@ -10,7 +10,7 @@ use super::error::CelError;
 use super::functions::{self, MACROS, STANDARD};
 use super::program::Kind;
 use super::{path, semver};
-use crate::suggest;
+use crate::{foreign, suggest};
 
 /// A field that an expression names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,12 +172,33 @@ impl<'a> Rewriter<'a> {
         if known {
             return Ok(());
         }
-        let hint = if functions::strings().chain(STANDARD).any(|function| function == plain) {
-            Some(format!("`{plain}` is a function: `{plain}(…)`"))
-        } else {
-            suggest::hint(plain, self.kind.variables())
-        };
+        let hint = self.hint(plain);
         Err(CelError::UnknownVariable { name: plain.to_owned(), range: (self.locate)(id), hint })
+    }
+
+    /// What to write instead of an unknown variable.
+    fn hint(&self, name: &str) -> Option<String> {
+        let status = self.kind == Kind::Condition && STATUS.iter().any(|(status, _)| *status == name);
+        if status {
+            return Some(format!("`{name}` is a function: `{name}()`"));
+        }
+        if functions::strings().chain(STANDARD).any(|function| function == name) {
+            return Some(format!("`{name}` is a function: `{name}(…)`"));
+        }
+        let variables = self.kind.variables();
+        let literal = match name {
+            "None" | "none" | "nil" | "NULL" | "Null" | "undefined" => Some("null"),
+            "True" | "TRUE" | "yes" => Some("true"),
+            "False" | "FALSE" | "no" => Some("false"),
+            _ => None,
+        };
+        let near = || suggest::hint(name, variables);
+        match (literal, foreign::path(&[name.to_owned()], variables), foreign::advice(name)) {
+            (Some(literal), ..) => Some(format!("write `{literal}`")),
+            (None, Some(path), _) => Some(format!("did you mean `{path}`?")),
+            (None, None, Some(advice)) if name != "outputs" => Some(advice.to_owned()),
+            _ => near(),
+        }
     }
 
     fn call(&mut self, node: &mut IdedExpr) -> Checked {
@@ -197,7 +218,8 @@ impl<'a> Rewriter<'a> {
             self.known(&name, id)?;
             if !call.args.is_empty() {
                 let message = format!("`{name}` takes no arguments");
-                return Err(CelError::Syntax { message, range: (self.locate)(id) });
+                let hint = Some(format!("write `{name}()`"));
+                return Err(CelError::Syntax { message, range: (self.locate)(id), hint });
             }
             self.facts.calls_status |= matches!(name.as_str(), "failure" | "always");
             node.expr = Expr::Ident((*variable).to_owned());
@@ -223,8 +245,16 @@ impl<'a> Rewriter<'a> {
     fn arity(&self, name: &str, found: usize, id: u64) -> Checked {
         match semver::FUNCTIONS.iter().find(|(known, ..)| *known == name) {
             Some((_, want, _)) if *want != found => Err(CelError::Syntax {
-                message: format!("`semver.{name}` takes {want} arguments, not {found}"),
+                message: format!(
+                    "`semver.{name}` takes {want} argument{}, not {found}",
+                    if *want == 1 { "" } else { "s" }
+                ),
                 range: (self.locate)(id),
+                hint: Some(match name {
+                    "satisfies" => "write `semver.satisfies(version, '^1.2.0')`".to_owned(),
+                    _ if *want == 1 => format!("write `semver.{name}(version)`"),
+                    _ => format!("write `semver.{name}(a, b)`"),
+                }),
             }),
             _ => Ok(()),
         }
@@ -255,7 +285,16 @@ impl<'a> Rewriter<'a> {
             Some("filters see events; how a run stands is for `if`".to_owned())
         } else {
             names.extend(MACROS);
-            suggest::closest(name, names.iter().copied()).map(|name| format!("did you mean `{name}`?"))
+            let status = match name {
+                "failed" | "fails" => Some("failure"),
+                "succeeded" | "passed" | "ok" => Some("success"),
+                "canceled" | "aborted" => Some("cancelled"),
+                _ => None,
+            };
+            let status = status.filter(|_| self.kind == Kind::Condition);
+            status
+                .or_else(|| suggest::closest(name, names.iter().copied()))
+                .map(|name| format!("did you mean `{name}`?"))
         };
         Err(CelError::UnknownFunction { name: name.to_owned(), range: (self.locate)(id), hint })
     }

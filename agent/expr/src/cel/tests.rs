@@ -188,7 +188,32 @@ fn unknown_names_are_found_when_compiling() {
             "`payload`",
         ),
         ("a variable of conditions", Filter, "inputs.x", "unknown variable `inputs`", 0..6, "available"),
-        ("a variable of filters", Condition, "payload.x", "unknown variable `payload`", 0..7, "available"),
+        (
+            "a variable of filters",
+            Condition,
+            "payload.x",
+            "unknown variable `payload`",
+            0..7,
+            "`event.payload`",
+        ),
+        (
+            "a status without brackets",
+            Condition,
+            "success",
+            "unknown variable `success`",
+            0..7,
+            "`success()`",
+        ),
+        ("Python's nothing", Filter, "payload.a == None", "unknown variable `None`", 13..17, "write `null`"),
+        (
+            "GitHub's context",
+            Condition,
+            "github.ref == 'main'",
+            "unknown variable `github`",
+            0..6,
+            "run.branch",
+        ),
+        ("another status", Condition, "failed()", "unknown function `failed`", 0..8, "`failure`"),
         ("in a macro", Filter, "payload.list.all(x, y == 1)", "unknown variable `y`", 20..21, "available"),
         (
             "outside its macro",
@@ -232,7 +257,7 @@ fn unknown_names_are_found_when_compiling() {
             3..11,
             "did you mean `inputs`?",
         ),
-        ("a secret", Condition, "secrets.x == 1", "unknown variable `secrets`", 0..7, "available"),
+        ("a secret", Condition, "secrets.x == 1", "unknown variable `secrets`", 0..7, "env"),
         (
             "a timestamp",
             Filter,
@@ -274,6 +299,46 @@ fn what_does_not_parse_is_pointed_at() {
     let at = |source| Program::compile(source, Kind::Filter).err().and_then(|error| error.range());
     assert_eq!(at("source = 'a'"), Some(7..8));
     assert_eq!(at("'ä' == source &&\n'ä' = 'a'"), Some(23..24));
+}
+
+#[test]
+fn syntax_errors_say_what_to_write() {
+    use Kind::{Condition, Filter};
+    let cases = [
+        ("an open text", Filter, "source == 'a", 10..11, "this text is never closed", "close it with `'`"),
+        ("a foreign character", Filter, "source @ 'a'", 7..8, "unexpected `@`", ""),
+        ("one equals sign", Filter, "source = 'a'", 7..8, "`=` compares nothing", "`==`"),
+        ("three equals signs", Filter, "source === 'a'", 7..10, "`===` does not exist", "`==`"),
+        ("and", Filter, "payload.a and payload.b", 10..13, "`and` does not exist", "`&&`"),
+        ("or", Filter, "payload.a or payload.b", 10..12, "`or` does not exist", "`||`"),
+        ("not", Filter, "not payload.a", 0..3, "`not` does not exist", "`!`"),
+        ("one ampersand", Filter, "payload.a & payload.b", 10..11, "`&` does not exist", "`&&`"),
+        ("another not equal", Filter, "payload.a <> 1", 10..12, "`<>` does not exist", "`!=`"),
+        ("a match of Perl", Filter, "source =~ 'x'", 7..9, "`=~` does not exist", "matches"),
+        ("a reserved word", Filter, "function == 1", 0..8, "reserved word", "payload.function"),
+        ("half a choice", Filter, "payload.a ? true", 10..11, "no `:`", "condition ? yes : no"),
+        ("two question marks", Filter, "payload.a ?? 'b'", 10..12, "`??` does not exist", "has("),
+        ("an open bracket", Filter, "(payload.a == 1", 0..1, "`(` is never closed", "`)`"),
+        ("an open list", Filter, "source in ['a', 'b'", 10..11, "`[` is never closed", "`]`"),
+        ("a bracket too many", Filter, "payload.a == 1)", 14..15, "unexpected `)`", "no bracket"),
+        ("braces around a filter", Filter, "{{ payload.a }}", 0..15, "takes no braces", "write `payload.a`"),
+        ("nothing to compare with", Filter, "source ==", 9..9, "ends too early", "behind `==`"),
+        ("nothing", Filter, "", 0..0, "ends too early", "write a condition"),
+        ("two values", Filter, "payload.a source", 10..16, "unexpected `source`", "operator is missing"),
+        ("an apostrophe", Filter, "source == 'it's'", 14..15, "unexpected `s`", "other quotes"),
+        ("an unknown escape", Filter, r"source == '\d'", 11..13, "no escape", "r'…'"),
+        ("has of a variable", Filter, "has(payload)", 4..11, "asks for a field", "has(payload.version)"),
+        ("arguments of a status", Condition, "success(1)", 0..10, "takes no arguments", ""),
+        ("too few arguments", Filter, "semver.satisfies('1.0.0')", 0..25, "takes 2 arguments, not 1", ""),
+        ("too many arguments", Filter, "semver.major('1', '2') == 1", 0..22, "takes 1 argument, not 2", ""),
+    ];
+    for (name, kind, source, range, message, hint) in cases {
+        let Err(error) = Program::compile(source, kind) else { panic!("{name}: compiled") };
+        let said = error.to_string();
+        assert!(said.contains(message), "{name}: {said}");
+        assert_eq!(error.range(), Some(range), "{name}: {said}");
+        assert!(error.hint().unwrap_or_default().contains(hint), "{name}: {:?}", error.hint());
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::ast::{Expr, ExprKind, Node};
 use super::error::TemplateError;
+use super::function;
 use super::parse::Parser;
 use super::segment::{self, Segment};
 use super::token::{self, Token};
@@ -250,7 +251,7 @@ fn statement(parser: &mut Parser<'_>, open: &mut [Open]) -> Result<(), TemplateE
 /// `{{ esle }}` reads as a value; say what it probably was.
 fn misspelt_block(parser: &Parser<'_>, error: TemplateError) -> TemplateError {
     match parser.first() {
-        Some(Token::Ident(word)) if error.hint.is_none() => {
+        Some(Token::Ident(word)) if error.hint.as_deref().is_none_or(|hint| hint == function::LISTED) => {
             let block =
                 suggest::closest(word, ["if", "else", "end", "range", "with"]).filter(|b| b.len() > 2);
             error.with_hint_if(block.map(|block| format!("did you mean `{block}`?")))

@@ -31,11 +31,13 @@ pub struct TemplateError {
     pub range: Range<usize>,
     /// What the reader can do about it.
     pub hint: Option<String>,
+    /// What most likely belongs into the place of `range`.
+    pub repaired: Option<String>,
 }
 
 impl TemplateError {
     pub(crate) fn new(kind: TemplateErrorKind, range: Range<usize>, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), range, hint: None }
+        Self { kind, message: message.into(), range, hint: None, repaired: None }
     }
 
     pub(crate) fn syntax(range: Range<usize>, message: impl Into<String>) -> Self {
@@ -48,6 +50,14 @@ impl TemplateError {
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// What stands at the error's place was meant to be `text`.
+    pub(crate) fn meaning(mut self, text: impl Into<String>) -> Self {
+        let text = text.into();
+        self.hint = Some(format!("did you mean `{text}`?"));
+        self.repaired = Some(text);
         self
     }
 

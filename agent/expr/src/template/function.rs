@@ -161,31 +161,50 @@ pub(crate) fn all() -> &'static [Function] {
     FUNCTIONS
 }
 
+/// The hint where nothing is near.
+pub(crate) const LISTED: &str = "docs/language.md lists the functions";
+
 /// What to write instead of an unknown function.
-pub(crate) fn suggestion(name: &str) -> Option<String> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suggestion {
+    /// Another name.
+    Called(&'static str),
+    /// Something else.
+    Instead(&'static str),
+}
+
+/// What to write instead of an unknown function.
+pub(crate) fn suggestion(name: &str) -> Suggestion {
+    use Suggestion::{Called, Instead};
     // Names people bring from Sprig, Helm, Jinja and GitHub Actions.
-    let known = match name {
-        "quote" | "squote" | "shellquote" | "shquote" => Some("shell_quote"),
-        "toUpper" | "uppercase" => Some("upper"),
-        "toLower" | "lowercase" => Some("lower"),
-        "ternary" | "iif" => Some("if_then_else"),
-        "hasPrefix" | "startsWith" | "startswith" => Some("has_prefix"),
-        "hasSuffix" | "endsWith" | "endswith" => Some("has_suffix"),
-        "int" | "atoi" => Some("to_int"),
-        "float" | "float64" => Some("to_float"),
-        "toString" | "string" => Some("to_string"),
-        "count" | "size" => Some("length"),
-        "format" => Some("printf"),
-        "urlencode" | "urlquery" => Some("url_encode"),
-        "escape" | "e" | "html" => Some("html_escape"),
-        "coalesce" => Some("default"),
-        _ => None,
-    };
-    match known {
-        Some(known) => Some(format!("did you mean `{known}`?")),
-        None => {
+    match name {
+        "quote" | "squote" | "shellquote" | "shquote" => Called("shell_quote"),
+        "toUpper" | "uppercase" => Called("upper"),
+        "toLower" | "lowercase" => Called("lower"),
+        "ternary" | "iif" => Called("if_then_else"),
+        "hasPrefix" | "startsWith" | "startswith" => Called("has_prefix"),
+        "hasSuffix" | "endsWith" | "endswith" => Called("has_suffix"),
+        "int" | "atoi" => Called("to_int"),
+        "float" | "float64" => Called("to_float"),
+        "toString" | "string" => Called("to_string"),
+        "count" | "size" => Called("length"),
+        "format" => Called("printf"),
+        "urlencode" | "urlquery" => Called("url_encode"),
+        "escape" | "e" | "html" => Called("html_escape"),
+        "coalesce" => Called("default"),
+        "toJson" | "toJSON" | "tojson" | "to_json" | "toPrettyJson" | "json" => {
+            Instead("lists and maps print as JSON by themselves: leave it out")
+        }
+        "hashFiles" => Instead("name the files with `cache_key_files` of the step"),
+        "fromJson" | "fromJSON" | "fromjson" => Instead("read JSON in the script, for example with jq"),
+        "success" | "failure" | "always" | "cancelled" => Instead("how a run stands is asked in `if`"),
+        "now" | "date" => {
+            Instead("the time of the event is `event.timestamp`; for another use `date` in the script")
+        }
+        "env" => Instead("write `.env.NAME`"),
+        _ => {
             let names = FUNCTIONS.iter().map(|function| function.name);
-            suggest::closest(name, names).map(|name| format!("did you mean `{name}`?"))
+            suggest::closest(name, names).map_or(Instead(LISTED), Called)
         }
     }
 }

@@ -68,7 +68,7 @@ impl Template {
     /// # Errors
     ///
     /// Syntax that does not parse, unknown functions, wrong numbers of arguments, unknown variables, and sources
-    /// that are too large or nested too deep. Names of the context are checked by [`Self::check_roots`].
+    /// that are too large or nested too deep. Names of the context are checked by [`Self::unknown_roots`].
     pub fn compile(source: &str) -> Result<Self, TemplateError> {
         if source.len() > MAX_SOURCE {
             let message = format!("the template is larger than {MAX_SOURCE} bytes");
@@ -102,14 +102,12 @@ impl Template {
         &self.0.references
     }
 
-    /// Checks that the template names nothing but what is available where it stands: `inputs`, `steps`, …; and
-    /// the fixed fields of `event` and `run`.
-    ///
-    /// # Errors
-    ///
-    /// The first name that is not.
-    pub fn check_roots(&self, allowed: &[&str]) -> Result<(), TemplateError> {
-        self.0.references.iter().try_for_each(|reference| reference.check_root(allowed))
+    /// Names that are not available where the template stands, which has `allowed`: `inputs`, `steps`, …; and fields
+    /// that `event` and `run` do not have.
+    #[must_use]
+    pub fn unknown_roots(&self, allowed: &[&str]) -> Vec<TemplateError> {
+        let check = |reference: &Reference| reference.check_root(&self.0.source, allowed).err();
+        self.0.references.iter().filter_map(check).collect()
     }
 
     /// The text of the template for `context`.

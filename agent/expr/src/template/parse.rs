@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::ast::{Base, Expr, ExprKind};
 use super::error::{TemplateError, TemplateErrorKind};
-use super::function::{self, Function};
+use super::function::{self, Function, Suggestion};
 use super::token::{Placed, Token};
 
 /// Deepest nesting of an expression; minijinja's own parser gives up a little later.
@@ -104,13 +104,20 @@ impl<'t> Parser<'t> {
     }
 
     fn unexpected(&self, placed: &Placed) -> TemplateError {
-        let error = TemplateError::syntax(placed.range.clone(), "unexpected token");
+        let error = |message: &str| TemplateError::syntax(placed.range.clone(), message);
         match &placed.token {
-            Token::Ident(name) if function::find(name).is_some() => {
-                error.with_hint(format!("put the call of `{name}` in parentheses, or pipe into it with `|`"))
+            Token::Ident(name) if function::find(name).is_some() => error("a value stands behind a value")
+                .with_hint(format!("put the call of `{name}` in parentheses, or pipe into it with `|`")),
+            token if starts_argument(token) => error("a value stands behind a value; expected `|` or `}}`")
+                .with_hint("print each with braces of its own: `{{ .a }} {{ .b }}`"),
+            Token::Assign => {
+                error("`=` compares nothing").with_hint("`==` compares; `$name = …` sets a variable")
             }
-            Token::Assign => error.with_hint("`==` compares; `$name = …` sets a variable"),
-            _ => error,
+            Token::CloseParen | Token::CloseBracket => {
+                error("no bracket is open that this could close").with_hint("remove it")
+            }
+            Token::Declare => error("only a variable can be set").with_hint("write `$name := …`"),
+            _ => error("an operator or a bracket stands where none can be").with_hint("expected `|` or `}}`"),
         }
     }
 
@@ -447,7 +454,11 @@ fn make(kind: ExprKind, range: Range<usize>, below: u32) -> Parsed<Expr> {
 fn call(name: &str, at: Range<usize>, args: Vec<Expr>, range: Range<usize>) -> Parsed<Expr> {
     let wrong = |message: String| TemplateError::new(TemplateErrorKind::Function, at.clone(), message);
     let Some(function) = function::find(name) else {
-        return Err(wrong(format!("unknown function `{name}`")).with_hint_if(function::suggestion(name)));
+        let error = wrong(format!("unknown function `{name}`"));
+        return Err(match function::suggestion(name) {
+            Suggestion::Called(known) => error.meaning(known),
+            Suggestion::Instead(advice) => error.with_hint(advice),
+        });
     };
     if !function.accepts(args.len()) {
         return Err(wrong(format!("`{name}` takes {}, not {}", function.arity(), args.len()))

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::error::{TemplateError, TemplateErrorKind};
 use super::name;
-use crate::suggest;
+use crate::{foreign, suggest};
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,34 +38,77 @@ impl Reference {
         self.path.join(".")
     }
 
-    /// Checks that the reference begins with one of the names that are available.
-    pub(crate) fn check_root(&self, allowed: &[&str]) -> Result<(), TemplateError> {
+    /// Checks that the reference, which stands in `source`, begins with one of the names that are available.
+    pub(crate) fn check_root(&self, source: &str, allowed: &[&str]) -> Result<(), TemplateError> {
         let Some(first) = self.path.first() else { return Ok(()) };
         let error = |message| TemplateError::new(TemplateErrorKind::UnknownName, self.range.clone(), message);
         if !allowed.contains(&first.as_str()) {
-            if name::ROOTS.contains(&first.as_str()) {
-                return Err(error(format!("`{first}` is not available here"))
-                    .with_hint(format!("available: {}", allowed.join(", "))));
-            }
-            let hint = match first.as_str() {
-                "secrets" => Some(
-                    "secrets are in no template; hand one to the step with `env: {NAME: SECRET_NAME}`"
-                        .to_owned(),
-                ),
-                _ => suggest::hint(first, allowed),
+            let known = name::ROOTS.contains(&first.as_str());
+            let message = if known {
+                format!("`{first}` is not available here")
+            } else {
+                format!("unknown name `{first}`")
             };
-            return Err(error(format!("unknown name `{first}`")).with_hint_if(hint));
+            return Err(self.instead(error(message), source, allowed));
         }
         match (name::fields(first), self.path.get(1)) {
             (Some(fields), Some(field)) if !fields.contains(&field.as_str()) => {
-                let hint = if first == "event" && suggest::closest(field, fields.iter().copied()).is_none() {
-                    Some(format!("fields of the payload are at `event.payload.{field}`"))
-                } else {
-                    suggest::hint(field, fields)
-                };
-                Err(error(format!("`{first}` has no field `{field}`")).with_hint_if(hint))
+                let error = error(format!("`{first}` has no field `{field}`"));
+                let near = suggest::closest(field, fields.iter().copied());
+                Err(match near {
+                    Some(near) => self.renamed(error, source, field, near),
+                    None if first == "event" => {
+                        error.with_hint(format!("fields of the payload are at `event.payload.{field}`"))
+                    }
+                    None => {
+                        match foreign::path(std::slice::from_ref(field), allowed).filter(|_| first == "run") {
+                            Some(path) => error.with_hint(format!("did you mean `{path}`?")),
+                            None => error.with_hint_if(suggest::hint(field, fields)),
+                        }
+                    }
+                })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Tells what to write instead of a name that is not available.
+    fn instead(&self, error: TemplateError, source: &str, allowed: &[&str]) -> TemplateError {
+        let first = self.path.first().map(String::as_str).unwrap_or_default();
+        // Old files use it; nobody should begin to.
+        let offered: Vec<&str> = allowed.iter().copied().filter(|name| *name != "trigger").collect();
+        if let Some(path) = foreign::path(&self.path, allowed) {
+            let written = source.get(self.range.clone()).unwrap_or_default();
+            let error = error.with_hint(format!("did you mean `{path}`?"));
+            // A path that is spelled as we spell it can be replaced as a whole.
+            let dot = if written.starts_with('.') { "." } else { "" };
+            return match written.trim_start_matches('.') == self.dotted() {
+                true => TemplateError { repaired: Some(format!("{dot}{path}")), ..error },
+                false => error,
+            };
+        }
+        if let Some(near) = suggest::closest(first, offered.iter().copied()) {
+            return self.renamed(error, source, first, near);
+        }
+        if let Some(advice) =
+            foreign::advice(first).filter(|_| first != "outputs" || allowed.contains(&"steps"))
+        {
+            return error.with_hint(advice);
+        }
+        // In a mapping people name the payload's fields as if they stood at the top.
+        if allowed.contains(&"payload") && self.path.len() == 1 && !name::ROOTS.contains(&first) {
+            return error.with_hint(format!("did you mean `payload.{first}`?"));
+        }
+        error.with_hint(format!("available: {}", offered.join(", ")))
+    }
+
+    /// The error with the repair that writes `near` instead of `segment`.
+    fn renamed(&self, error: TemplateError, source: &str, segment: &str, near: &str) -> TemplateError {
+        let written = source.get(self.range.clone()).unwrap_or_default();
+        let error = error.with_hint(format!("did you mean `{near}`?"));
+        match written.contains(segment) {
+            true => TemplateError { repaired: Some(written.replacen(segment, near, 1)), ..error },
+            false => error,
         }
     }
 }

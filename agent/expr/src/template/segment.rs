@@ -75,6 +75,10 @@ impl Action {
             close_of_action(source, start)?
         };
         let Some(close) = close else {
+            if comment {
+                return Err(TemplateError::syntax(open..open + OPEN.len(), "the comment is never closed")
+                    .with_hint("close it with `*/}}`"));
+            }
             return Err(TemplateError::syntax(open..open + OPEN.len(), "`{{` is never closed")
                 .with_hint("close it with `}}`; to write the two braces as text: {{ \"{{\" }}"));
         };

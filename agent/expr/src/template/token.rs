@@ -137,6 +137,9 @@ fn next(text: &str, at: usize, c: char) -> Result<(Token, usize), TemplateError>
     }
     let error = TemplateError::syntax(at..at + c.len_utf8(), format!("unexpected `{c}`"));
     Err(match c {
+        '%' if text[..at].ends_with("{{") => TemplateError::syntax(at..at + 1, "`{%` does not exist here")
+            .with_hint("write `{{ if … }}`, `{{ range … }}`, `{{ end }}`"),
+        '?' => error.with_hint("write `if_then_else condition yes no`"),
         '+' | '-' | '*' | '/' | '%' => error.with_hint("templates do no arithmetic"),
         '{' => error.with_hint("`{{` opens a template"),
         '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' => error.with_hint("use \" or ' around strings"),

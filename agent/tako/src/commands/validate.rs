@@ -47,11 +47,11 @@ pub(crate) async fn validate(
     let mut checked = check::load(&file, &Registry);
     if let Some(manifest) = &checked.manifest {
         // The file is good; that this version cannot run all of it is still worth knowing.
-        let workflows = manifest.workflows.keys().filter_map(|name| manifest.effective(name));
-        let missing = workflows.flat_map(|workflow| check::unsupported(manifest, &workflow));
+        let missing = check::unsupported_anywhere(manifest).into_iter();
         checked
             .diagnostics
             .extend(missing.map(|missing| Diagnostic { severity: Severity::Warning, ..missing }));
+        checked.diagnostics.sort_by_key(|found| found.span.start);
     }
     let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let shown = excerpt::all(&file, &checked.diagnostics, color);

@@ -101,7 +101,12 @@ fn mistakes_are_found_without_rendering() {
         ("setting what is not declared", "{{ $x = 1 }}", UnknownName, 3..5, "declare it"),
         ("an unclosed parenthesis", "{{ (eq .a 1 }}", Syntax, 12..12, ""),
         ("a pipe into nothing", "{{ .a | }}", Syntax, 8..8, ""),
-        ("a value behind a value", "{{ .a .b }}", Syntax, 6..7, ""),
+        ("a value behind a value", "{{ .a .b }}", Syntax, 6..7, "braces of its own"),
+        ("a function nobody knows", "{{ frobnicate .a }}", Function, 3..13, "docs/language.md"),
+        ("JSON", "{{ toJson .a }}", Function, 3..9, "print as JSON"),
+        ("a choice", "{{ .a ? 1 }}", Syntax, 6..7, "if_then_else"),
+        ("jinja's blocks", "{{% if .a %}}", Syntax, 2..3, "`{{ if … }}`"),
+        ("an unclosed comment", "{{/* x }}", Syntax, 0..2, "`*/}}`"),
         ("one equals sign", "{{ if .a = 1 }}{{ end }}", Syntax, 9..10, "`==` compares"),
     ];
     for (name, source, kind, range, hint) in cases {
@@ -113,46 +118,94 @@ fn mistakes_are_found_without_rendering() {
 
 #[test]
 fn roots_are_checked_against_what_is_available() {
-    let allowed = ["inputs", "steps", "env", "event", "run"];
+    let step = ["inputs", "steps", "env", "event", "run", "trigger"];
+    let mapping = ["event", "payload"];
     let cases = [
-        ("a misspelt root", "{{ .input.x }}", "unknown name `input`", "did you mean `inputs`?"),
-        ("in the other spelling", "{{ inptus.x }}", "unknown name `inptus`", "did you mean `inputs`?"),
-        ("secrets", "{{ .secrets.TOKEN }}", "unknown name `secrets`", "env"),
+        ("a misspelt root", &step[..], "{{ .input.x }}", "unknown name `input`", "did you mean `inputs`?"),
+        ("in the other spelling", &step, "{{ inptus.x }}", "unknown name `inptus`", "did you mean `inputs`?"),
+        ("secrets", &step, "{{ .secrets.TOKEN }}", "unknown name `secrets`", "env"),
         (
             "a root of another place",
+            &step,
             "{{ .payload.x }}",
             "`payload` is not available here",
-            "available: inputs",
+            "did you mean `event.payload.x`?",
         ),
         (
+            "outputs before there are any",
+            &step,
+            "{{ .outputs.x }}",
+            "`outputs` is not available here",
+            "in `produces`",
+        ),
+        (
+            "inputs in a mapping",
+            &mapping,
+            "{{ .inputs.x }}",
+            "`inputs` is not available here",
+            "available: event, payload",
+        ),
+        (
+            "a field of the payload alone",
+            &mapping,
+            "{{ .version }}",
+            "unknown name `version`",
+            "`payload.version`",
+        ),
+        ("GitHub's commit", &step, "{{ github.sha }}", "unknown name `github`", "did you mean `run.commit`?"),
+        (
+            "Helm's values",
+            &step,
+            "{{ .Values.image }}",
+            "unknown name `Values`",
+            "did you mean `inputs.image`?",
+        ),
+        ("a matrix", &step, "{{ .matrix.os }}", "unknown name `matrix`", "there is no matrix"),
+        (
             "a field the event lacks",
+            &step,
             "{{ .event.version }}",
             "`event` has no field `version`",
             "event.payload.version",
         ),
         (
             "a misspelt field of the event",
+            &step,
             "{{ .event.paylod.x }}",
             "`event` has no field `paylod`",
             "`payload`",
         ),
-        ("inside a condition", "{{ if .nope }}{{ end }}", "unknown name `nope`", "available"),
+        ("a field the run lacks", &step, "{{ .run.sha }}", "`run` has no field `sha`", "`run.commit`"),
+        (
+            "inside a condition",
+            &step,
+            "{{ if .nope }}{{ end }}",
+            "unknown name `nope`",
+            "available: inputs, steps, env, event, run",
+        ),
     ];
-    for (name, source, message, hint) in cases {
-        let checked = Template::compile(source).and_then(|template| template.check_roots(&allowed));
-        let Err(error) = checked else { panic!("{name}: passed") };
+    for (name, allowed, source, message, hint) in cases {
+        let compiled = Template::compile(source).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let [error] = &compiled.unknown_roots(allowed)[..] else { panic!("{name}: not one error") };
         assert_eq!(error.message, message, "{name}");
         assert!(error.hint.as_deref().unwrap_or("").contains(hint), "{name}: {:?}", error.hint);
+        assert!(!error.hint.as_deref().unwrap_or("").contains("trigger"), "{name}: {:?}", error.hint);
+        if let Some(repaired) = &error.repaired {
+            let mut source = source.to_owned();
+            source.replace_range(error.range.clone(), repaired);
+            let left = Template::compile(&source).map(|template| template.unknown_roots(allowed));
+            assert_eq!(left, Ok(Vec::new()), "{name}: {source}");
+        }
     }
     for source in
         ["{{ .Inputs.x }}{{ range .event.payload.a }}{{ .whatever }}{{ end }}{{ $.run.id }}", "{{ . }}"]
     {
-        assert_eq!(
-            Template::compile(source).and_then(|template| template.check_roots(&allowed)),
-            Ok(()),
-            "{source}"
-        );
+        let compiled = Template::compile(source).map(|template| template.unknown_roots(&step));
+        assert_eq!(compiled, Ok(Vec::new()), "{source}");
     }
+    let several = Template::compile("{{ .inptus.a }} {{ .inputs.b }} {{ .setps.c }}")
+        .map(|t| t.unknown_roots(&step).len());
+    assert_eq!(several, Ok(2), "all of them at once");
 }
 
 #[test]

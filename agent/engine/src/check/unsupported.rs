@@ -1,0 +1,137 @@
+//! What a file asks for that this build cannot do.
+
+use tako_schemas::code;
+use tako_schemas::diagnostic::{Diagnostic, Span};
+use tako_schemas::workflow::{Action, Manifest, Resources, Step, Workflow};
+
+use crate::emission::all_steps;
+
+/// What `workflow` asks for that this build cannot do. An error would change what the run means, a warning only
+/// how well it does it.
+#[must_use]
+pub fn unsupported(manifest: &Manifest, workflow: &Workflow) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    refused(manifest, workflow, &mut found);
+    ignored(manifest, workflow, &mut found);
+    found
+}
+
+/// [`unsupported`] for all workflows of a file, in file order. What several of them inherit is one problem.
+#[must_use]
+pub fn unsupported_anywhere(manifest: &Manifest) -> Vec<Diagnostic> {
+    let workflows = manifest.workflows.keys().filter_map(|name| manifest.effective(name));
+    let mut found: Vec<Diagnostic> =
+        workflows.flat_map(|workflow| unsupported(manifest, &workflow)).collect();
+    found.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
+    found.dedup();
+    found
+}
+
+fn refused(manifest: &Manifest, workflow: &Workflow, found: &mut Vec<Diagnostic>) {
+    let mut refuse = |span: Span, what: &str, hint: &str| {
+        let message = format!("{what} cannot be used yet");
+        found.push(Diagnostic::error(code::UNSUPPORTED, message, span).with_hint(hint));
+    };
+    let isolation = manifest.defaults.isolation.as_deref();
+    if isolation == Some("sandbox") {
+        let span = manifest.defaults.places.value("isolation").unwrap_or(workflow.span);
+        let hint = "leave it out, or write `container` and name an `image`";
+        refuse(span, "`isolation: sandbox`", hint);
+    }
+    if !workflow.secrets.is_empty() {
+        let span = workflow.places.key("secrets").unwrap_or(workflow.span);
+        let hint = "remove the list; for now give the value to `tako exec` through the environment";
+        refuse(span, "`secrets`", hint);
+    }
+    for step in all_steps(workflow) {
+        if isolation == Some("container")
+            && step.container.image.is_none()
+            && matches!(step.action, Action::Run(_))
+        {
+            let what = format!("`isolation: container` without an image (step `{}`)", step.id);
+            refuse(step.span, &what, "name an `image` here, for the workflow, or under `defaults`");
+        }
+        if step.long_running {
+            let span = step.places.key("long_running").unwrap_or(step.span);
+            refuse(span, "`long_running`", "start the service within the step that needs it");
+        }
+        if let Action::Uses { uses, .. } = &step.action
+            && uses.as_str().starts_with("./")
+        {
+            refuse(uses.span(), "a composite step", "write its steps into this workflow");
+        }
+    }
+}
+
+fn ignored(manifest: &Manifest, workflow: &Workflow, found: &mut Vec<Diagnostic>) {
+    let mut ignore = |span: Span, what: &str, hint: &str| {
+        let message = format!("{what} yet");
+        found.push(Diagnostic::warning(code::WITHOUT_EFFECT, message, span).with_hint(hint));
+    };
+    if let Some(dependent) = manifest.dependents.first() {
+        let span = manifest.places.key("dependents").unwrap_or_else(|| dependent.repo.span());
+        let hint = "let the other repository subscribe to an event, with `subscriptions` in its file";
+        ignore(span, "`dependents` has no effect", hint);
+    }
+    for step in all_steps(workflow) {
+        if step.retry.is_some() {
+            let span = step.places.key("retry").unwrap_or(step.span);
+            ignore(span, "`retry` has no effect", "until it has, repeat the command within the script");
+        }
+        if step.no_output_timeout.is_some() {
+            let span = step.places.key("no_output_timeout").unwrap_or(step.span);
+            ignore(span, "`no_output_timeout` has no effect", "`timeout` limits the whole step");
+        }
+        if step.container.image.is_none() && step.resources != Resources::default() {
+            let hint = "name an `image`: the limits of containers hold";
+            ignore(
+                limits(manifest, workflow, step),
+                "`resources` has no effect on steps without an image",
+                hint,
+            );
+        }
+    }
+}
+
+/// Where the limits of a step are written: in the step, in its workflow, or under `defaults`.
+fn limits(manifest: &Manifest, workflow: &Workflow, step: &Step) -> Span {
+    let places = [&step.places, &workflow.places, &manifest.defaults.places];
+    places.iter().find_map(|places| places.key("resources")).unwrap_or(step.span)
+}
+
+#[cfg(test)]
+mod tests {
+    use tako_schemas::diagnostic::SourceFile;
+
+    use super::*;
+
+    #[test]
+    fn each_is_told_once_and_at_its_key() {
+        let file = |top: &str, step: &str| {
+            let text = format!(
+                "version: 1\n{top}workflows:\n  a:\n    steps:\n      - run: x\n{step}  b: {{steps: [y]}}\n"
+            );
+            let text = SourceFile::new("tako.yml", text);
+            let manifest = tako_schemas::load::load(&text).manifest.unwrap();
+            let found = unsupported_anywhere(&manifest);
+            assert!(found.iter().all(|problem| problem.hint.is_some()), "{found:?}");
+            found
+                .iter()
+                .map(|problem| {
+                    let at = text.position(problem.span.start);
+                    format!("{} {}:{}", problem.code, at.line, at.column)
+                })
+                .collect::<Vec<_>>()
+        };
+        let step = |keys: &str| file("", &format!("        {keys}\n"));
+        assert_eq!(step("retry: {attempts: 2}"), ["TK0311 6:9"]);
+        assert_eq!(step("no_output_timeout: 5m"), ["TK0311 6:9"]);
+        assert_eq!(step("resources: {cpu: 1}"), ["TK0311 6:9"]);
+        assert_eq!(step("long_running: true"), ["TK0310 6:9"]);
+        assert_eq!(file("defaults: {resources: {cpu: 1}}\n", ""), ["TK0311 2:12"]);
+        assert_eq!(file("defaults: {isolation: sandbox}\n", ""), ["TK0310 2:23"]);
+        assert_eq!(file("dependents: [{repo: 'a/b:main'}]\n", ""), ["TK0311 2:1"]);
+        // Each step needs an image of its own.
+        assert_eq!(file("defaults: {isolation: container}\n", ""), ["TK0310 6:9", "TK0310 7:15"]);
+    }
+}
