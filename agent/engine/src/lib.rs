@@ -13,6 +13,7 @@ pub mod history;
 pub mod isolation;
 pub mod next;
 pub mod params;
+pub mod payload;
 pub mod plan;
 pub mod port;
 pub mod ports;
