@@ -416,6 +416,8 @@ pub struct EventDeclaration {
     pub versions: Vec<String>,
     /// Versions on their way out.
     pub deprecated: Vec<String>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// One entry of `dependents`.
