@@ -458,6 +458,9 @@ pub struct EventDeclaration {
     pub versions: Vec<String>,
     /// Versions on their way out.
     pub deprecated: Vec<String>,
+    /// Where it stands.
+    #[serde(skip)]
+    pub span: Span,
     /// Where its keys stand.
     #[serde(skip)]
     pub places: Places,

@@ -9,6 +9,7 @@ use tako_schemas::workflow::{OutputSource, Step};
 use time::OffsetDateTime;
 
 use crate::context;
+use crate::declared::DeclaredEvents;
 use crate::fault::Fault;
 use crate::plan::PlannedStep;
 use crate::port::{Captured, Exit, ExitStatus};
@@ -56,14 +57,15 @@ pub(crate) struct Recordable {
 }
 
 impl Recordable {
-    /// Refuses a payload that no filter could look at.
+    /// Refuses a payload that no filter could look at, and what the repository declares otherwise. May take a while.
     ///
     /// # Errors
     ///
     /// A [`Fault`] that names the event.
-    pub(crate) fn check(&self) -> Result<(), Fault> {
-        let bytes = Value::Object(self.payload.clone()).to_string().len();
-        bounded(&format!("the fields of `{}`", self.kind), bytes)
+    pub(crate) fn check(&self, declared: &DeclaredEvents) -> Result<(), Fault> {
+        let payload = Value::Object(self.payload.clone());
+        bounded(&format!("the fields of `{}`", self.kind), payload.to_string().len())?;
+        declared.check(&self.kind, self.schema_version.as_deref(), &payload).map_err(Fault::failure)
     }
 
     /// The event, once it has an identity.
@@ -144,7 +146,8 @@ pub(crate) fn harvest(
 ///
 /// # Errors
 ///
-/// A template that does not render, or outputs that are too large for a journal.
+/// A template that does not render, outputs that are too large for a journal, or an event that its declaration
+/// refuses.
 pub(crate) fn produced(
     source: Source<'_>,
     step: &Step,
@@ -164,7 +167,7 @@ pub(crate) fn produced(
     scope.insert("outputs".to_owned(), Value::Object(outputs.clone()));
     let events = events(source, step, &Context::new(Value::Object(scope)))?;
     for event in &events {
-        event.check()?;
+        event.check(&source.plan.events)?;
     }
     Ok((outputs, events))
 }

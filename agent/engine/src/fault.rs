@@ -93,7 +93,9 @@ impl From<RuntimeError> for Fault {
 impl From<RepoError> for Fault {
     fn from(error: RepoError) -> Self {
         match &error {
-            RepoError::NoManifest { .. } | RepoError::Confined { .. } => Self::failure(chain(&error)),
+            RepoError::NoManifest { .. } | RepoError::NoFile { .. } | RepoError::Confined { .. } => {
+                Self::failure(chain(&error))
+            }
             _ => Self::error(chain(&error)),
         }
     }

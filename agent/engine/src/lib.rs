@@ -7,6 +7,7 @@ pub mod check;
 mod conclude;
 mod context;
 pub mod cycle;
+pub mod declared;
 pub mod driver;
 pub mod emission;
 pub mod fault;

@@ -7,6 +7,8 @@ use tako_schemas::id::{ParseIdError, StepId};
 use tako_schemas::journal::StepHeader;
 use tako_schemas::workflow::{Step, Workflow};
 
+use crate::declared::DeclaredEvents;
+
 /// What a run will do.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -14,7 +16,9 @@ pub struct Plan {
     pub workflow: Workflow,
     /// Its steps: main steps in order, each followed by its blocks, then the workflow's blocks.
     pub steps: Vec<PlannedStep>,
-    /// SHA-256 of the workflow, in hexadecimal: two runs of one digest do the same.
+    /// What its repository declares of the events that it may emit.
+    pub events: DeclaredEvents,
+    /// SHA-256 of the workflow and of what is declared, in hexadecimal: two runs of one digest do the same.
     pub digest: String,
 }
 
@@ -43,18 +47,18 @@ pub enum Block {
 }
 
 impl Plan {
-    /// Lays out `workflow`.
+    /// Lays out `workflow`, of a repository that declares `events`.
     ///
     /// # Errors
     ///
     /// Refuses step ids that no step can have; loading a file has refused them before.
-    pub fn new(workflow: Workflow) -> Result<Self, ParseIdError> {
+    pub fn new(workflow: Workflow, events: DeclaredEvents) -> Result<Self, ParseIdError> {
         let mut steps = Vec::new();
         lay_out(&mut steps, &workflow.steps, Block::Main, None)?;
         lay_out(&mut steps, &workflow.on_failure, Block::OnFailure(None), Some("on_failure"))?;
         lay_out(&mut steps, &workflow.on_cancellation, Block::OnCancellation(None), Some("on_cancellation"))?;
-        let digest = digest(&workflow);
-        Ok(Self { workflow, steps, digest })
+        let digest = digest(&workflow, &events);
+        Ok(Self { workflow, steps, events, digest })
     }
 
     /// Indices of the steps of `block`, in order.
@@ -122,8 +126,12 @@ fn asks_for_failures(step: &Step) -> bool {
     })
 }
 
-fn digest(workflow: &Workflow) -> String {
-    // A model of maps with text keys always serialises; were it not to, an empty digest equals no other run's.
-    let bytes = serde_json::to_vec(workflow).unwrap_or_default();
-    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+fn digest(workflow: &Workflow, events: &DeclaredEvents) -> String {
+    // Models of maps with text keys always serialise.
+    let mut digest = Sha256::new_with_prefix(serde_json::to_vec(workflow).unwrap_or_default());
+    // Without declarations the digest is what it was before there were any: runs that wait outlive an upgrade.
+    if !events.is_empty() {
+        digest.update(serde_json::to_vec(events).unwrap_or_default());
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -25,7 +25,8 @@ pub use observer::Observer;
 pub use outbox::{Letter, Outbox};
 pub use queue::{ClaimRequest, Job, Lease, Queue, QueueAdmin, QueueError, SiblingLimit};
 pub use repos::{
-    Broken, Candidate, Candidates, Checkout, EventKey, Origin, RepoError, RepoKeeper, RepoSource, Workspace,
+    Broken, Candidate, Candidates, Checkout, EventKey, LARGEST_FILE_BYTES, Origin, RepoError, RepoKeeper,
+    RepoSource, Workspace,
 };
 pub use runtime::{
     Captured, ContainerPlan, Exit, ExitStatus, Limits, Mount, Network, Place, Profile, Pull, Running,

@@ -9,6 +9,7 @@ use tako_schemas::workflow::{Concurrency, Workflow};
 
 use crate::check;
 use crate::cycle::{self, CycleError};
+use crate::declared::{DeclarationError, DeclaredEvents, SchemaProblem};
 use crate::port::{Append, Job, JournalError, Origin, RepoError, Transaction};
 use crate::ports::{Desk, Settings};
 
@@ -76,12 +77,27 @@ pub enum SubmitError {
         /// What the workflow declares.
         declared: Vec<String>,
     },
+    /// An event is declared with a schema that cannot be used.
+    #[error(transparent)]
+    Declaration(Box<DeclarationError>),
     /// The run would start itself again, for ever.
     #[error(transparent)]
     Cycle(#[from] CycleError),
     /// The journal does not work.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+impl From<DeclarationError> for SubmitError {
+    fn from(error: DeclarationError) -> Self {
+        match error.problem {
+            // Perhaps it can be read later; that it is not there is no such case.
+            SchemaProblem::Unreadable(error @ (RepoError::Git { .. } | RepoError::Io { .. })) => {
+                Self::Repo(error)
+            }
+            problem => Self::Declaration(Box::new(DeclarationError { problem, ..error })),
+        }
+    }
 }
 
 /// Checks everything that can be checked before a run exists. Writes nothing but clones of missing repositories.
@@ -106,6 +122,7 @@ pub async fn prepare(desk: &Desk, settings: &Settings, request: Request) -> Resu
     if unsupported.iter().any(Diagnostic::is_error) {
         return Err(refuse(unsupported));
     }
+    DeclaredEvents::read(desk.repos.as_ref(), &checkout, &manifest).await?;
     let inputs = resolve_inputs(&workflow.inputs, &request.inputs).map_err(|errors| SubmitError::Inputs {
         workflow: request.workflow.clone(),
         errors,

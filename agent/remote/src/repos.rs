@@ -86,6 +86,10 @@ impl RepoSource for RemoteRepos {
         }
     }
 
+    async fn file(&self, checkout: &Checkout, path: &str) -> Result<Vec<u8>, RepoError> {
+        self.local.file(checkout, path).await
+    }
+
     async fn workspace(
         &self,
         checkout: &Checkout,

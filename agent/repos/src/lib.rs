@@ -13,6 +13,7 @@ mod credentials;
 mod failure;
 mod fetch;
 mod fetcher;
+mod file;
 mod files;
 mod fingerprint;
 mod housekeeping;

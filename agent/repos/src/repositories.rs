@@ -18,7 +18,7 @@ use crate::index::SubscriptionIndex;
 use crate::mirror::Mirrors;
 use crate::set::{DefaultBranch, RepositorySet};
 use crate::sparse::Sparse;
-use crate::{checkout, copy_back, failure, remove, transport, workspace};
+use crate::{checkout, copy_back, failure, file, remove, transport, workspace};
 
 /// Git repositories as a [`RepoSource`].
 #[derive(Debug)]
@@ -188,6 +188,11 @@ impl RepoSource for GitRepos {
                 blocking(move || checkout::of_mirror(path, &repo, &commit)).await
             }
         }
+    }
+
+    async fn file(&self, checkout: &Checkout, path: &str) -> Result<Vec<u8>, RepoError> {
+        let (checkout, path) = (checkout.clone(), path.to_owned());
+        blocking(move || file::read(&checkout, &path)).await
     }
 
     async fn workspace(

@@ -173,6 +173,7 @@ pub(crate) fn explained(error: &SubmitError) -> (String, Option<String>) {
                 None => (error.to_string(), None),
             }
         }
+        SubmitError::Declaration(error) => (chain(error), error.hint()),
         SubmitError::UnknownWorkflow { known, .. } => {
             (error.to_string(), Some(format!("workflows there are: {}", known.join(", "))))
         }

@@ -136,7 +136,11 @@ pub(crate) static EVENT: Table = Table::new(
     "an event",
     "Declares an event that this repository emits.",
     &[
-        Field::new("schema", Shape::JsonSchema, "JSON Schema of the payload: a path, or the schema itself."),
+        Field::new(
+            "schema",
+            Shape::JsonSchema,
+            "JSON Schema of the payload: the path of a `.json` file, or the schema itself.",
+        ),
         Field::new("versions", Shape::OneOrMany(&Shape::Version), "Versions in use."),
         Field::new("deprecated", Shape::OneOrMany(&Shape::Version), "Versions on their way out."),
     ],

@@ -102,6 +102,7 @@ impl Loader {
             }),
             versions: fields.read(self, "versions", versions).unwrap_or_default(),
             deprecated: fields.read(self, "deprecated", versions).unwrap_or_default(),
+            span: fields.head(),
             places: fields.places(),
         })
     }

@@ -16,6 +16,8 @@ use tako_schemas::load;
 #[derive(Debug, Default)]
 pub struct FakeRepos {
     manifests: IndexMap<RepoRef, String>,
+    /// What stands beside every `tako.yml`, by path.
+    pub files: Mutex<IndexMap<String, String>>,
     /// Workspaces that exist.
     pub workspaces: Mutex<Vec<RunId>>,
 }
@@ -30,7 +32,7 @@ impl FakeRepos {
     pub fn new(manifests: &[(&str, &str)]) -> Self {
         let parse =
             |(name, text): &(&str, &str)| (name.parse().expect("owner/repo:branch"), (*text).to_owned());
-        Self { manifests: manifests.iter().map(parse).collect(), workspaces: Mutex::default() }
+        Self { manifests: manifests.iter().map(parse).collect(), ..Self::default() }
     }
 }
 
@@ -55,6 +57,13 @@ impl RepoSource for FakeRepos {
             pinned: false,
             manifest: SourceFile::new("tako.yml", text.clone()),
         })
+    }
+
+    async fn file(&self, _checkout: &Checkout, path: &str) -> Result<Vec<u8>, RepoError> {
+        let files = self.files.lock().expect("no test panics in here");
+        let missing =
+            || RepoError::NoFile { path: path.to_owned(), reason: "there is no such file".to_owned() };
+        files.get(path).map(|text| text.clone().into_bytes()).ok_or_else(missing)
     }
 
     async fn workspace(

@@ -5,7 +5,7 @@ use std::fs;
 use tako_engine::port::{Origin, RepoError, RepoSource};
 use tako_tests::git::{TestRepo, run};
 
-use super::{MANIFEST, Place, branch, local, not_cached, refused, repo_id, set};
+use super::{MANIFEST, Place, branch, commit_of, local, not_cached, refused, repo_id, set};
 
 #[tokio::test]
 async fn a_checkout_is_named_after_what_is_known_of_it() {
@@ -176,4 +176,70 @@ async fn a_default_branch_that_nothing_tells_is_asked_for() {
     let (_, hint, fetched) = not_cached(refused(&place.repos(None), &set("o/r")).await);
     assert!(hint.starts_with("name a branch that is in the cache (a, b); or: "), "{hint}");
     assert!(!fetched);
+}
+
+#[tokio::test]
+async fn files_are_read_where_the_manifest_is_and_never_through_links() {
+    let place = Place::new();
+    let repos = place.repos(None);
+    let repo = TestRepo::at(&place.path("repo"));
+    repo.write("tako.yml", MANIFEST)
+        .write("schemas/built.json", "committed")
+        .write("schemas/large.json", "x".repeat((256 << 10) + 1))
+        .write("schemas/full.json", "x".repeat(256 << 10))
+        .link("linked.json", "schemas/built.json")
+        .link("linked", "schemas")
+        .link("outside.json", "/etc/passwd")
+        .commit("first");
+    let bare = repo.bare_clone(&place.path("bare"));
+    let cases = [
+        ("a file", "schemas/built.json", Ok("committed".len())),
+        ("with dots", "./schemas/./built.json", Ok("committed".len())),
+        ("as large as may be", "schemas/full.json", Ok(256 << 10)),
+        ("larger", "schemas/large.json", Err("it is larger than 256 KiB")),
+        ("nothing", "schemas/none.json", Err("there is no such file")),
+        ("nothing in nothing", "none/built.json", Err("there is no such file")),
+        ("below a file", "tako.yml/built.json", Err("there is no such file")),
+        ("a directory", "schemas", Err("it is not a regular file")),
+        ("a link", "linked.json", Err("a link is on the way to it")),
+        ("below a link", "linked/built.json", Err("a link is on the way to it")),
+        ("a link out", "outside.json", Err("a link is on the way to it")),
+        ("climbing", "../repo/schemas/built.json", Err("it is no path of a file in the repository")),
+        ("absolute", "/etc/passwd", Err("it is no path of a file in the repository")),
+        ("git's own", ".git/HEAD", Err("it is no path of a file in the repository")),
+        ("the root", ".", Err("it is no path of a file in the repository")),
+        ("no path at all", "", Err("it is no path of a file in the repository")),
+    ];
+    for root in [repo.path(), bare.path()] {
+        let checkout = repos.open(&local(root)).await.unwrap();
+        for (name, path, want) in &cases {
+            let got = repos.file(&checkout, path).await.map(|bytes| bytes.len());
+            let got = got.map_err(|error| match error {
+                RepoError::NoFile { reason, .. } => reason,
+                other => panic!("{name}: {other:?}"),
+            });
+            assert_eq!(got, want.map_err(str::to_owned), "{name}");
+        }
+    }
+
+    // The working tree counts, as it does for the manifest.
+    let checkout = repos.open(&local(repo.path())).await.unwrap();
+    repo.write("schemas/built.json", "changed").write("schemas/new.json", "new");
+    assert_eq!(repos.file(&checkout, "schemas/built.json").await.unwrap(), b"changed");
+    assert_eq!(repos.file(&checkout, "schemas/new.json").await.unwrap(), b"new");
+}
+
+#[tokio::test]
+async fn files_of_a_commit_are_read_from_its_mirror() {
+    let place = Place::new();
+    let upstream = TestRepo::at(&place.path("upstream"));
+    let first = upstream.write("tako.yml", MANIFEST).write("built.json", "first").commit("first");
+    upstream.write("built.json", "second").commit("second");
+    upstream.bare_clone(&place.path("served/o/r.git"));
+    let url = format!("file://{}/{{owner}}/{{repo}}.git", place.path("served").display());
+    let repos = place.repos(Some(url));
+    let checkout = repos.open(&commit_of("o/r:main", &first)).await.unwrap();
+    assert_eq!(repos.file(&checkout, "built.json").await.unwrap(), b"first");
+    let missing = repos.file(&checkout, "none.json").await.unwrap_err();
+    assert_eq!(missing.to_string(), "`none.json`: there is no such file");
 }

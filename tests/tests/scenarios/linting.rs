@@ -152,7 +152,7 @@ fn a_set_is_judged_as_a_whole() {
 fn the_file_may_not_take_from_who_relies_on_it() {
     let home = Home::new();
     let repo = home.checkout("lib", LIB);
-    repo.write("tako.yml", &LIB.replace(", size: 3", ""));
+    repo.write("tako.yml", LIB.replace(", size: 3", ""));
     let root = home.outside("lib");
     let root = root.to_str().unwrap();
     let broken = home.tako(&["--root", root, "lint", "--against", "HEAD", "--format", "json"]).expect(2);

@@ -5,6 +5,7 @@
 mod cancelling;
 mod cloning;
 mod crashing;
+mod declared;
 mod fan_out;
 mod language;
 mod linting;

@@ -55,7 +55,7 @@ impl Driver {
         let planned = &prepared.plan.steps[index];
         let mut delivery = Delivery::default();
         for emission in &outcome.emit {
-            let event = match self.event(session, prepared, index, emission, &mut delivery) {
+            let event = match self.event(session, prepared, index, emission, &mut delivery).await {
                 Ok(event) => event,
                 Err(fault) => return self.fail_step(session, prepared, index, fault).await,
             };
@@ -103,10 +103,10 @@ impl Driver {
     }
 
     /// The event that `emission` means; a new one is recorded on the way.
-    fn event(
+    async fn event(
         &self,
         session: &Session<'_>,
-        prepared: &Prepared,
+        prepared: &Arc<Prepared>,
         index: usize,
         emission: &Emission,
         delivery: &mut Delivery,
@@ -128,7 +128,7 @@ impl Driver {
                     schema_version: schema_version.clone(),
                     payload: payload.clone(),
                 };
-                event.check()?;
+                let event = checked(event, Arc::clone(prepared)).await?;
                 let source = session.state.created.repo.repo.clone();
                 let event = event.into_event(self.ports.ids.event(), source, self.ports.clock.now());
                 delivery
@@ -308,6 +308,16 @@ impl Driver {
         let lock = lock_key(&workflow, &candidate.repo);
         Ok(Beginning { inputs, commit, lock, labels: labels(&workflow, &self.settings) })
     }
+}
+
+/// An event, if it is what its repository declares. Schemas and payloads of hostile files may take their whole budget.
+async fn checked(
+    event: conclude::Recordable,
+    prepared: Arc<Prepared>,
+) -> Result<conclude::Recordable, Fault> {
+    let work = move || event.check(&prepared.plan.events).map(|()| event);
+    let checked = tokio::task::spawn_blocking(work).await;
+    checked.unwrap_or_else(|error| Err(Fault::error(format!("checking an event: {error}"))))
 }
 
 /// What a subscription makes of an event and its repository.

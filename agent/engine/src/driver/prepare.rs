@@ -10,6 +10,7 @@ use tako_schemas::workflow::{Manifest, Workflow};
 use super::Driver;
 use super::session::{DriveError, Session};
 use crate::check;
+use crate::declared::DeclaredEvents;
 use crate::fault::Fault;
 use crate::plan::Plan;
 use crate::port::{Checkout, Origin, Workspace};
@@ -57,7 +58,10 @@ impl Driver {
         let checkout = self.ports.repos.open(&origin(&session.state.created)).await?;
         let (manifest, plan) = self.plan(&checkout, &session.state.created.workflow).await?;
         if session.state.digest.as_ref().is_some_and(|digest| *digest != plan.digest) {
-            return Err(Fault::error("the workflow changed while the run was waiting").into());
+            return Err(Fault::error(
+                "the workflow, or an event that it may emit, changed while the run was waiting",
+            )
+            .into());
         }
         let mut entries = Vec::new();
         let workspace = if let Some(kept) = kept {
@@ -98,7 +102,8 @@ impl Driver {
 
     async fn plan(&self, checkout: &Checkout, workflow: &str) -> Result<(Manifest, Plan), Fault> {
         let (manifest, workflow) = self.workflow(checkout, workflow).await?;
-        let plan = Plan::new(workflow).map_err(|error| Fault::failure(error.to_string()))?;
+        let events = DeclaredEvents::read(self.ports.repos.as_ref(), checkout, &manifest).await?;
+        let plan = Plan::new(workflow, events).map_err(|error| Fault::failure(error.to_string()))?;
         Ok((manifest, plan))
     }
 

@@ -44,7 +44,7 @@ impl Bench {
             led_by: None,
         };
         let first = Recorded { seq: 1, at: at(0), entry: Entry::Created(Box::new(created)) };
-        let plan = Plan::new(workflow).unwrap();
+        let plan = Plan::new(workflow, crate::declared::DeclaredEvents::default()).unwrap();
         let mut bench = Self { state: RunState::begin(&first).unwrap(), plan, journal: vec![first] };
         bench.claim();
         bench.add(Entry::Planned { digest: bench.plan.digest.clone(), steps: bench.plan.headers() });

@@ -9,6 +9,9 @@ use tako_schemas::diagnostic::SourceFile;
 use tako_schemas::id::{RepoId, RepoRef, RunId};
 use tako_schemas::subscription::Subscription;
 
+/// Files of repositories that are read beside `tako.yml` are no larger.
+pub const LARGEST_FILE_BYTES: usize = 256 << 10;
+
 /// The repository set and the way from it to workspaces.
 #[async_trait]
 pub trait RepoSource: Send + Sync {
@@ -16,6 +19,14 @@ pub trait RepoSource: Send + Sync {
     /// lies, without the network; a missing one is cloned into the set. A commit is fetched into the repository's
     /// mirror unless it is there.
     async fn open(&self, origin: &Origin) -> Result<Checkout, RepoError>;
+
+    /// Reads the file at `path` (relative to the root) from where `tako.yml` was read: the commit, or the working tree
+    /// of a user's checkout. Links are not followed.
+    ///
+    /// # Errors
+    ///
+    /// [`RepoError::NoFile`] where there is no regular file of at most [`LARGEST_FILE_BYTES`] in the repository.
+    async fn file(&self, checkout: &Checkout, path: &str) -> Result<Vec<u8>, RepoError>;
 
     /// Makes the workspace of `run` from `checkout`. What an earlier attempt left there is removed first. With
     /// `sparse` paths (gitignore-style patterns) only files that match one of them are written; none: all are.
@@ -181,6 +192,14 @@ pub enum RepoError {
         /// What is wrong.
         reason: String,
     },
+    /// It has no such file.
+    #[error("`{path}`: {reason}")]
+    NoFile {
+        /// The path as given.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A path leaves the place it must stay in.
     #[error("`{path}` leaves the workspace")]
     Confined {
@@ -218,6 +237,9 @@ impl RepoError {
                 Some("make it a git repository with at least one commit, or name another --root".into())
             }
             Self::NoManifest { .. } => Some("`tako init` writes a commented tako.yml".into()),
+            Self::NoFile { .. } => Some(
+                "name a file of the repository by its path from the root; commit it, if it is new".into(),
+            ),
             Self::Confined { .. } => {
                 Some("name a path below the workspace, without `..` or links out of it".into())
             }

@@ -24,6 +24,10 @@ impl RepoSource for Local {
         local()
     }
 
+    async fn file(&self, _: &Checkout, _: &str) -> Result<Vec<u8>, RepoError> {
+        local()
+    }
+
     async fn workspace(&self, _: &Checkout, _: &RunId, _: &[String]) -> Result<Workspace, RepoError> {
         local()
     }

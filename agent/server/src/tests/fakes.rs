@@ -90,6 +90,10 @@ impl RepoSource for Repos {
         Ok(Checkout { repo, path, origin: origin.clone(), commit, pinned: true, manifest })
     }
 
+    async fn file(&self, _: &Checkout, path: &str) -> Result<Vec<u8>, RepoError> {
+        Err(RepoError::NoFile { path: path.to_owned(), reason: "there is no such file".to_owned() })
+    }
+
     async fn workspace(&self, _: &Checkout, _: &RunId, _: &[String]) -> Result<Workspace, RepoError> {
         panic!("a server has no workspaces")
     }

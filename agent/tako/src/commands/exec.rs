@@ -231,6 +231,10 @@ fn refused(error: SubmitError) -> CliError {
                 .reason(if count == 1 { "1 error".to_owned() } else { format!("{count} errors") })
                 .excerpts(excerpt::all(&file, &diagnostics, color))
         }
+        SubmitError::Declaration(error) => {
+            let shown = CliError::usage(error.to_string()).reason(tako_engine::fault::chain(&error.problem));
+            error.hint().into_iter().fold(shown, CliError::hint)
+        }
         SubmitError::UnknownWorkflow { name, file, known } => {
             let near = tako_schemas::suggest::closest(&name, known.iter().map(String::as_str));
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
