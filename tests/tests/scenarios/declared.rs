@@ -176,7 +176,7 @@ fn a_schema_that_cannot_be_used_is_refused_before_anything_runs() {
             .link("link.json", "list.json")
             .commit("Files");
         let refused = home.tako(&["exec", "go", "--repo=o/a"]).expect(2);
-        let what = "o/a/main/tako.yml:3:10: the schema of the event `built` cannot be used";
+        let what = "o/a/main/tako.yml:3:11: the schema of the event `built` cannot be used";
         for part in [what, reason, hint] {
             assert!(refused.stderr.contains(part), "{name}: no `{part}` in {}", refused.stderr);
         }

@@ -62,7 +62,7 @@ fn findings_are_data() {
     assert_eq!(codes(&json), ["TK0518", "TK0521", "TK0420"]);
     let report: Value = serde_json::from_str(&json.stdout).unwrap();
     let first = &report["diagnostics"][0];
-    assert_eq!(first["start"], serde_json::json!({"line": 6, "column": 19, "offset": 80}));
+    assert_eq!(first["start"], serde_json::json!({"line": 6, "column": 19, "offset": 76}));
     assert_eq!(first["fix"]["edits"][0]["text"], "https://");
     assert!(first["docs"].as_str().unwrap().ends_with("docs/checks.md#tk0518"));
     assert_eq!(report["summary"]["warnings"], 3);

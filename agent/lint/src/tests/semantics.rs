@@ -13,11 +13,11 @@ fn settings_of_steps() {
         ),
         ("a script of comments", "run: |\n  # later\n", &["TK0438 |"]),
         ("a script that only sets", "run: A=1", &[]),
-        ("one attempt", "run: make\nretry: {attempts: 1}", &["TK0311 run", "TK0434 1"]),
+        ("one attempt", "run: make\nretry: {attempts: 1}", &["TK0311 retry", "TK0434 1"]),
         (
             "silence that outlasts the step",
             "run: make\ntimeout: 1m\nno_output_timeout: 2m",
-            &["TK0311 run", "TK0433 2m"],
+            &["TK0311 no_output_timeout", "TK0433 2m"],
         ),
         ("a directory above", "run: make\nworking_directory: ../x", &["TK0428 ../x"]),
         ("a directory that comes back", "run: make\nworking_directory: a/../b", &[]),
