@@ -12,20 +12,30 @@ use crate::template::canonical_path;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Translated {
     pub(crate) cel: String,
-    /// Pieces of the CEL and the ranges of the source they stand for, in order.
-    pieces: Vec<(Range<usize>, Range<usize>)>,
+    /// In order.
+    pieces: Vec<Piece>,
+}
+
+/// A piece of the CEL and the range of the source that it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Piece {
+    cel: Range<usize>,
+    source: Range<usize>,
+    /// Whether it stands in both as it is. Of equal length is not enough: then a place inside it means nothing.
+    copied: bool,
 }
 
 impl Translated {
     /// CEL that is its own source.
     pub(crate) fn verbatim(source: &str) -> Self {
-        Self { cel: source.to_owned(), pieces: vec![(0..source.len(), 0..source.len())] }
+        let piece = Piece { cel: 0..source.len(), source: 0..source.len(), copied: true };
+        Self { cel: source.to_owned(), pieces: vec![piece] }
     }
 
     /// CEL that stands for the whole source.
     pub(crate) fn whole(cel: String, source: &str) -> Self {
-        let pieces = vec![(0..cel.len(), 0..source.len())];
-        Self { cel, pieces }
+        let piece = Piece { cel: 0..cel.len(), source: 0..source.len(), copied: false };
+        Self { cel, pieces: vec![piece] }
     }
 
     /// The range of the source behind a range of the CEL.
@@ -36,19 +46,19 @@ impl Translated {
     }
 
     fn origin(&self, at: usize, end: bool) -> usize {
-        let piece = self.pieces.iter().find(|(cel, _)| cel.contains(&at)).or(self.pieces.last());
-        let Some((cel, source)) = piece else { return 0 };
-        if cel.len() != source.len() {
-            // A rewritten path is pointed at as a whole.
+        let piece = self.pieces.iter().find(|piece| piece.cel.contains(&at)).or(self.pieces.last());
+        let Some(Piece { cel, source, copied }) = piece else { return 0 };
+        if !copied {
+            // What is rewritten is pointed at as a whole.
             return if end { source.end } else { source.start };
         }
         (source.start + at.saturating_sub(cel.start) + usize::from(end)).min(source.end)
     }
 
-    fn push(&mut self, text: &str, source: Range<usize>) {
+    fn push(&mut self, text: &str, source: Range<usize>, copied: bool) {
         let start = self.cel.len();
         self.cel.push_str(text);
-        self.pieces.push((start..self.cel.len(), source));
+        self.pieces.push(Piece { cel: start..self.cel.len(), source, copied });
     }
 }
 
@@ -64,8 +74,8 @@ pub(crate) fn translate(source: &str) -> Translated {
     while let Some((lexeme, range)) = lexemes.next() {
         let begins = lexeme == Lexeme::Dot && !previous.is_some_and(Lexeme::ends_value);
         if begins && let Some((path, behind)) = path(&source[..end], range.start) {
-            translated.push(&source[copied..range.start], copied..range.start);
-            translated.push(&indexed(path), range.start..behind);
+            translated.push(&source[copied..range.start], copied..range.start, true);
+            translated.push(&indexed(path), range.start..behind, false);
             copied = behind;
             lexemes.skip_to(behind);
             previous = Some(Lexeme::Name);
@@ -73,7 +83,7 @@ pub(crate) fn translate(source: &str) -> Translated {
         }
         previous = Some(lexeme);
     }
-    translated.push(&source[copied..end], copied..end);
+    translated.push(&source[copied..end], copied..end, true);
     translated
 }
 
