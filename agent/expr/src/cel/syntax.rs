@@ -181,9 +181,10 @@ fn foreign(cel: &str, at: usize, before: Option<&(Lexeme, Range<usize>)>) -> Opt
     }
     let rest = &cel[at..];
     let (written, here) = FOREIGN.iter().find(|(word, _)| {
-        let whole =
-            !rest[word.len().min(rest.len())..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        rest.starts_with(word) && (whole || !word.starts_with(char::is_alphabetic))
+        rest.strip_prefix(word).is_some_and(|behind| {
+            let whole = !behind.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+            whole || !word.starts_with(char::is_alphabetic)
+        })
     })?;
     Some(told(at..at + written.len(), here))
 }
