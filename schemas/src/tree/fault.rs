@@ -15,7 +15,7 @@ use crate::diagnostic::{Diagnostic, Span};
 pub(super) fn scan_error(source: &str, error: &ScanError) -> Diagnostic {
     let at = error.marker().byte_offset().filter(|at| source.is_char_boundary(*at)).unwrap_or(source.len());
     let place = Place { source, at };
-    match error.kind() {
+    let mut found = match error.kind() {
         ErrorKind::RecursionLimitExceeded => too_deep(place.character()),
         ErrorKind::DirectiveDisallowed => {
             Diagnostic::error(code::SEVERAL_DOCUMENTS, "directives are not supported", place.character())
@@ -30,7 +30,10 @@ pub(super) fn scan_error(source: &str, error: &ScanError) -> Diagnostic {
             Some(value) => unquoted_template(source, value),
             None => place.syntax(kind),
         },
-    }
+    };
+    // What the parser says of an end may lie behind that of the file.
+    found.span.end = found.span.end.min(source.len()).max(found.span.start);
+    found
 }
 
 /// Where the parser gave up.
