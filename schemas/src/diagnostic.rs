@@ -105,6 +105,25 @@ pub struct Diagnostic {
     pub fix: Option<Fix>,
 }
 
+/// No more problems of one file are told: nobody reads them, and a hostile file may have very many.
+pub const MOST: usize = 200;
+
+/// Leaves the first [`MOST`] of a file's problems, errors before others, in the order they had; whether some are left out.
+pub fn limit(problems: &mut Vec<Diagnostic>) -> bool {
+    if problems.len() <= MOST {
+        return false;
+    }
+    let errors = problems.iter().filter(|problem| problem.is_error()).count().min(MOST);
+    let (mut errors, mut others) = (errors, MOST - errors);
+    problems.retain(|problem| {
+        let left = if problem.is_error() { &mut errors } else { &mut others };
+        let kept = *left > 0;
+        *left = left.saturating_sub(1);
+        kept
+    });
+    true
+}
+
 impl Diagnostic {
     /// An error at `span`.
     #[must_use]

@@ -23,14 +23,14 @@ mod trigger;
 mod workflow;
 
 use crate::code;
-use crate::diagnostic::{Diagnostic, SourceFile, Span};
+use crate::diagnostic::{Diagnostic, MOST, SourceFile, Span};
 use crate::shown::shown;
 use crate::tree::{self, Content, Item, Kind};
 use crate::workflow::Manifest;
 use mismatch::Place;
 
-/// After that many problems a file gets no further ones.
-const MAX_DIAGNOSTICS: usize = 200;
+/// Steps of one file, those of all its workflows and blocks together.
+const MAX_STEPS: usize = 10_000;
 
 /// What became of a file.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +48,13 @@ pub struct Loaded {
 pub fn load(file: &SourceFile) -> Loaded {
     let parsed = tree::parse(file);
     let broken = parsed.root.is_none() && !parsed.diagnostics.is_empty();
-    let mut loader =
-        Loader { diagnostics: parsed.diagnostics, ids: Vec::new(), patterns: 0, place: Place::default() };
+    let mut loader = Loader {
+        diagnostics: parsed.diagnostics,
+        ids: Vec::new(),
+        patterns: 0,
+        steps: 0,
+        place: Place::default(),
+    };
     let manifest = match &parsed.root {
         Some(root) if !root.is_null() => loader.manifest(root),
         _ if broken => Manifest::default(),
@@ -77,6 +82,8 @@ struct Loader {
     ids: Vec<step::SeenId>,
     /// How many patterns were compiled.
     patterns: usize,
+    /// How many steps were read.
+    steps: usize,
     /// What is being read.
     place: Place,
 }
@@ -85,7 +92,7 @@ impl Loader {
     fn report(&mut self, problem: Diagnostic) {
         // Whether there is an error decides whether there is a manifest, so the first one always counts.
         let first_error = problem.is_error() && !self.diagnostics.iter().any(Diagnostic::is_error);
-        if self.diagnostics.len() < MAX_DIAGNOSTICS || first_error {
+        if self.diagnostics.len() < MOST || first_error {
             self.diagnostics.push(problem);
         }
     }
@@ -99,7 +106,7 @@ impl Loader {
     }
 
     fn is_full(&self) -> bool {
-        self.diagnostics.len() >= MAX_DIAGNOSTICS
+        self.diagnostics.len() >= MOST
     }
 }
 

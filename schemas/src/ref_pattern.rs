@@ -5,11 +5,16 @@
 
 use regex::{Regex, RegexBuilder};
 
+use crate::shown::shown;
+
+/// Longest pattern, in bytes; names of branches are shorter.
+const MAX_BYTES: usize = 1_024;
+
 /// A text that is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{pattern}` is no pattern of branches")]
 pub struct RefPatternError {
-    /// The text.
+    /// The text, shortened.
     pub pattern: String,
 }
 
@@ -44,7 +49,11 @@ fn compile(pattern: &str) -> Result<(bool, Regex), RefPatternError> {
         Some(rest) => (false, rest),
         None => (true, pattern),
     };
-    let regex = regex(text).map_err(|_| RefPatternError { pattern: pattern.to_owned() })?;
+    let wrong = || RefPatternError { pattern: shown(pattern) };
+    if pattern.len() > MAX_BYTES {
+        return Err(wrong());
+    }
+    let regex = regex(text).map_err(|_| wrong())?;
     Ok((means, regex))
 }
 

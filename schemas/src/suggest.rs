@@ -3,7 +3,7 @@
 /// Longer names get no suggestion: comparing costs the product of the lengths.
 const MAX_LEN: usize = 64;
 /// No more names are compared: a hostile file may declare very many.
-const MAX_KNOWN: usize = 1_000;
+const MAX_KNOWN: usize = 500;
 
 /// The one of `known` that `name` most likely stands for, if any is close enough.
 /// Case and `-` against `_` do not count.

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod fakes;
 pub mod git;
 pub mod home;
+pub mod hostile;
 pub mod invariants;
 pub mod port;
 pub mod process;

@@ -10,7 +10,7 @@ mod uses;
 use std::sync::Arc;
 
 use tako_schemas::code;
-use tako_schemas::diagnostic::{Diagnostic, SourceFile, Text};
+use tako_schemas::diagnostic::{Diagnostic, SourceFile, Text, limit};
 use tako_schemas::load;
 use tako_schemas::subscription::Subscription;
 use tako_schemas::suggest::closest;
@@ -49,6 +49,7 @@ pub fn load(file: &SourceFile, steps: &dyn StepRegistry) -> Checked {
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     diagnostics.dedup();
+    limit(&mut diagnostics);
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     Checked { manifest: loaded.manifest.filter(|_| !broken), diagnostics }
 }

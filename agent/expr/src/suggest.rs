@@ -1,5 +1,8 @@
 //! "Did you mean": the known name closest to one that is not known.
 
+/// No more candidates are compared: a hostile file may declare very many.
+const MAX_CANDIDATES: usize = 1_000;
+
 /// The candidate that `name` most likely meant, if one is close enough.
 pub(crate) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Distance is quadratic; nobody misspells a name of hundreds of characters.
@@ -9,6 +12,7 @@ pub(crate) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     let allowed = (name.chars().count() / 3).max(1);
     candidates
         .into_iter()
+        .take(MAX_CANDIDATES)
         .filter(|candidate| candidate.len() <= 80)
         .map(|candidate| {
             (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), candidate)

@@ -1,8 +1,9 @@
 //! What is known about values before there are any: the types of a context.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// The type of a value.
+/// The type of a value; cheap to clone, however much it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Type {
     /// Nothing is known.
@@ -17,38 +18,53 @@ pub enum Type {
     /// Any text.
     Text,
     /// One of these texts.
-    OneOf(Vec<String>),
+    OneOf(Arc<Vec<String>>),
     /// A list of values of one type.
     List(Box<Type>),
     /// Named values.
     Map {
         /// The fields that are known.
-        fields: BTreeMap<String, Type>,
+        fields: Arc<BTreeMap<String, Type>>,
         /// Whether there may be others.
         open: bool,
     },
 }
+
+/// No more fields are named as those that exist: a hostile file may declare very many.
+const MAX_KNOWN: usize = 1_000;
 
 /// A field that a value does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoField {
     /// How many segments of the path exist.
     pub found: usize,
-    /// The fields that exist there.
+    /// The fields that exist there, of very many the first.
     pub known: Vec<String>,
 }
 
 impl Type {
+    /// One of these texts.
+    #[must_use]
+    pub fn one_of(texts: Vec<String>) -> Self {
+        Self::OneOf(Arc::new(texts))
+    }
+
+    /// A map of these fields, and of others where it is open.
+    #[must_use]
+    pub fn map(fields: BTreeMap<String, Self>, open: bool) -> Self {
+        Self::Map { fields: Arc::new(fields), open }
+    }
+
     /// A map of exactly these fields.
     #[must_use]
     pub fn closed<K: Into<String>>(fields: impl IntoIterator<Item = (K, Self)>) -> Self {
-        Self::Map { fields: fields.into_iter().map(|(name, of)| (name.into(), of)).collect(), open: false }
+        Self::map(fields.into_iter().map(|(name, of)| (name.into(), of)).collect(), false)
     }
 
     /// A map of which nothing is known.
     #[must_use]
-    pub const fn open() -> Self {
-        Self::Map { fields: BTreeMap::new(), open: true }
+    pub fn open() -> Self {
+        Self::map(BTreeMap::new(), true)
     }
 
     /// What it is called in messages, with its article.
@@ -77,7 +93,12 @@ impl Type {
                 Self::Map { fields, open } => match fields.get(segment) {
                     Some(field) => field,
                     None if *open || segment == "*" => return Ok(&Self::Any),
-                    None => return Err(NoField { found, known: fields.keys().cloned().collect() }),
+                    None => {
+                        return Err(NoField {
+                            found,
+                            known: fields.keys().take(MAX_KNOWN).cloned().collect(),
+                        });
+                    }
                 },
                 Self::List(of) if segment == "*" || segment.bytes().all(|b| b.is_ascii_digit()) => of,
                 Self::Any => return Ok(&Self::Any),
@@ -115,20 +136,24 @@ impl Type {
         match (self, other) {
             (a, b) if a == b => a,
             (Self::OneOf(mut these), Self::OneOf(those)) => {
-                these.extend(those);
-                these.sort();
-                these.dedup();
+                let joined = Arc::make_mut(&mut these);
+                joined.extend(Arc::unwrap_or_clone(those));
+                joined.sort();
+                joined.dedup();
                 Self::OneOf(these)
             }
             (Self::Text | Self::OneOf(_), Self::Text | Self::OneOf(_)) => Self::Text,
             (Self::List(these), Self::List(those)) => Self::List(Box::new(these.or(*those))),
             (Self::Map { fields, open }, Self::Map { fields: others, open: other_open }) => {
-                let mut joined = fields;
-                for (name, of) in others {
-                    let of = joined.remove(&name).map_or_else(|| of.clone(), |known| known.or(of.clone()));
+                let mut joined = Arc::unwrap_or_clone(fields);
+                for (name, of) in Arc::unwrap_or_clone(others) {
+                    let of = match joined.remove(&name) {
+                        Some(known) => known.or(of),
+                        None => of,
+                    };
                     joined.insert(name, of);
                 }
-                Self::Map { fields: joined, open: open || other_open }
+                Self::map(joined, open || other_open)
             }
             _ => Self::Any,
         }
@@ -167,7 +192,7 @@ mod tests {
 
     #[test]
     fn joining_keeps_what_both_know() {
-        let one_of = |texts: &[&str]| Type::OneOf(texts.iter().map(|text| (*text).to_owned()).collect());
+        let one_of = |texts: &[&str]| Type::one_of(texts.iter().map(|text| (*text).to_owned()).collect());
         let cases = [
             ("the same", Type::Bool, Type::Bool, Type::Bool),
             ("words", one_of(&["a"]), one_of(&["b", "a"]), one_of(&["a", "b"])),

@@ -124,7 +124,7 @@ fn shrunk(
         other => other,
     };
     let (Type::Map { fields: was, .. }, Type::Map { fields: is, open }) = (was, is) else { return };
-    for (name, type_was) in was {
+    for (name, type_was) in was.iter() {
         let path = if under.is_empty() { name.clone() } else { format!("{under}.{name}") };
         match is.get(name) {
             None if *open => {}

@@ -5,8 +5,8 @@ use tako_schemas::diagnostic::{SourceFile, Span};
 use tako_schemas::subscription::Subscription;
 use tako_schemas::workflow::{Action, Input, Manifest, Step, Trigger, Workflow};
 
-use crate::Around;
-use crate::scope;
+use crate::words::Words;
+use crate::{Around, scope};
 
 /// A file that loads.
 pub(crate) struct File<'a> {
@@ -14,6 +14,7 @@ pub(crate) struct File<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) around: Around<'a>,
     pub(crate) flows: Vec<Flow>,
+    words: Words<'a>,
 }
 
 /// A workflow with everything it inherits.
@@ -59,21 +60,18 @@ impl<'a> File<'a> {
             Some(Flow { name: name.clone(), workflow, scope, subscriptions })
         };
         let flows = manifest.workflows.keys().filter_map(flow).collect();
-        Self { source, manifest, around, flows }
+        Self { source, manifest, around, flows, words: Words::of(source.text()) }
+    }
+
+    /// Whether the word stands anywhere in the file, be it in a script or a comment.
+    pub(crate) fn says(&self, word: &str) -> bool {
+        self.words.contain(word)
     }
 
     /// Where `text` stands within `span`; the span itself where it is not written that way.
     pub(crate) fn within(&self, span: Span, text: &str) -> Span {
-        let part = self.source.text().get(span.start..span.end).unwrap_or_default();
-        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-        let whole =
-            |at: usize| !part[..at].ends_with(is_name) && !part[at + text.len()..].starts_with(is_name);
-        let mut found = part.match_indices(text).map(|(at, _)| at);
-        let first = found.clone().next();
-        found
-            .find(|at| whole(*at))
-            .or(first)
-            .map_or(span, |at| Span::new(span.start + at, span.start + at + text.len()))
+        let found = self.words.find(text, span.start..span.end);
+        found.map_or(span, |at| Span::new(at, at + text.len()))
     }
 
     /// Where the key `name` of the top-level section `section` stands.

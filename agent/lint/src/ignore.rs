@@ -3,6 +3,7 @@
 //! A comment behind something is about its own line, one that stands alone about the next line that is no comment.
 //! Errors cannot be silenced: the file would not run.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use tako_schemas::code;
@@ -26,10 +27,15 @@ pub(crate) fn silence(source: &SourceFile, diagnostics: Vec<Diagnostic>) -> Vec<
     if ignores.is_empty() {
         return diagnostics;
     }
+    // Of two that say the same the first counts.
+    let mut by_line: HashMap<(usize, String), usize> = HashMap::new();
+    for (at, ignore) in ignores.iter().enumerate() {
+        by_line.entry((ignore.line, ignore.code.clone())).or_insert(at);
+    }
     let mut kept: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
     for found in diagnostics {
         let line = source.position(found.span.start).line;
-        let ignore = ignores.iter_mut().find(|ignore| ignore.line == line && ignore.code == found.code);
+        let ignore = by_line.get(&(line, found.code.to_owned())).and_then(|at| ignores.get_mut(*at));
         match ignore {
             Some(ignore) if !found.is_error() => ignore.used = true,
             _ => kept.push(found),

@@ -18,6 +18,7 @@ mod set;
 mod site;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::HashSet;
 

@@ -18,7 +18,7 @@ pub(crate) fn of_params(payload: &IndexMap<String, Param>) -> Type {
 fn of_param(param: &Param) -> Type {
     match param {
         Param::Text(text) if text.as_str().contains("{{") => Type::Text,
-        Param::Text(text) => Type::OneOf(vec![text.as_str().to_owned()]),
+        Param::Text(text) => Type::one_of(vec![text.as_str().to_owned()]),
         Param::Literal { value, .. } => of_value(value),
         Param::List(items, _) => {
             Type::List(Box::new(items.iter().map(of_param).reduce(Type::or).unwrap_or_default()))
@@ -32,7 +32,7 @@ fn of_value(value: &Value) -> Type {
         Value::Null => Type::Null,
         Value::Bool(_) => Type::Bool,
         Value::Number(_) => Type::Number,
-        Value::String(text) => Type::OneOf(vec![text.clone()]),
+        Value::String(text) => Type::one_of(vec![text.clone()]),
         Value::Array(items) => {
             Type::List(Box::new(items.iter().map(of_value).reduce(Type::or).unwrap_or_default()))
         }
@@ -84,7 +84,7 @@ fn of_kind(kind: &str, schema: &Map<String, Value>, depth: usize) -> Type {
                 .map(|(name, schema)| (name.clone(), at_depth(schema, depth - 1)))
                 .collect();
             let open = fields.is_empty() && schema.get("additionalProperties") != Some(&Value::Bool(false));
-            Type::Map { fields, open }
+            Type::map(fields, open)
         }
         _ => Type::Any,
     }
@@ -159,7 +159,7 @@ mod tests {
     fn schemas_are_types() {
         let cases = [
             ("a text", json!({"type": "string"}), Type::Text),
-            ("words", json!({"enum": ["a", "b"]}), Type::OneOf(vec!["a".to_owned(), "b".to_owned()])),
+            ("words", json!({"enum": ["a", "b"]}), Type::one_of(vec!["a".to_owned(), "b".to_owned()])),
             ("a number or null", json!({"type": ["integer", "null"]}), Type::Number),
             (
                 "an object",

@@ -1,6 +1,7 @@
 //! What templates and conditions of a workflow see, as types.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tako_engine::emission::all_steps;
 use tako_engine::port::StepRegistry;
@@ -34,10 +35,10 @@ pub(crate) fn of_workflow<'s>(
 
 /// The types of a filter over events of `kinds` from `source` whose payload is of type `payload`.
 pub(crate) fn of_filter(kinds: Vec<String>, source: Option<String>, payload: Type) -> Type {
-    let source = source.map_or(Type::Text, |source| Type::OneOf(vec![source]));
+    let source = source.map_or(Type::Text, |source| Type::one_of(vec![source]));
     let mut event = of_event(kinds.clone(), payload.clone());
     if let Type::Map { fields, .. } = &mut event {
-        fields.insert("source".to_owned(), source.clone());
+        Arc::make_mut(fields).insert("source".to_owned(), source.clone());
     }
     Type::closed([
         ("payload", payload),
@@ -62,7 +63,7 @@ fn of_event(kinds: Vec<String>, payload: Type) -> Type {
 fn words(mut words: Vec<String>) -> Type {
     words.sort();
     words.dedup();
-    if words.is_empty() { Type::Text } else { Type::OneOf(words) }
+    if words.is_empty() { Type::Text } else { Type::one_of(words) }
 }
 
 /// What conditions see of an input.
@@ -76,7 +77,7 @@ pub(crate) fn of_input(input: &Input) -> Type {
             if !input.required && input.default.is_none() {
                 allowed.push(String::new());
             }
-            Type::OneOf(allowed)
+            Type::one_of(allowed)
         }
         (InputKind::String, None) => Type::Text,
     }
@@ -100,5 +101,5 @@ fn of_step(step: &Step, registry: &dyn StepRegistry) -> Type {
         fields.insert(name.clone(), of);
     }
     let results = RESULTS.map(str::to_owned).to_vec();
-    Type::closed([("outputs", Type::Map { fields, open }), ("result", Type::OneOf(results))])
+    Type::closed([("outputs", Type::map(fields, open)), ("result", Type::one_of(results))])
 }

@@ -169,8 +169,9 @@ pub(crate) static SUBSCRIPTION: Table = Table::new(
         Field::new(
             "filters",
             Shape::OneOrMany(&Shape::FilledText),
-            "CEL expressions over the event that must all be true, tried in order.",
-        ),
+            "CEL expressions over the event that must all be true, tried in order; at most 100.",
+        )
+        .entries(0, 100),
         Field::new("workflow", Shape::Name(Name::Workflow), "The workflow of this file that runs.")
             .required(),
         Field::new(

@@ -101,13 +101,17 @@ pub(crate) static TRIGGERS: Table = Table::new(
 pub(crate) static REF_FILTER: Table = Table::new(
     "ref_filter",
     "a trigger",
-    "Globs; those that are left out do not restrict.",
+    "Globs, at most 500 of a kind; those that are left out do not restrict.",
     &[
-        Field::new("branches", Shape::OneOrMany(&Shape::FilledText), "Branches that start the workflow."),
-        Field::new("branches_ignore", Shape::OneOrMany(&Shape::FilledText), "Branches that do not."),
-        Field::new("tags", Shape::OneOrMany(&Shape::FilledText), "Tags that start it."),
-        Field::new("paths", Shape::OneOrMany(&Shape::FilledText), "Changed paths that start it."),
-        Field::new("paths_ignore", Shape::OneOrMany(&Shape::FilledText), "Changed paths that do not count."),
+        Field::new("branches", Shape::OneOrMany(&Shape::FilledText), "Branches that start the workflow.")
+            .entries(0, 500),
+        Field::new("branches_ignore", Shape::OneOrMany(&Shape::FilledText), "Branches that do not.")
+            .entries(0, 500),
+        Field::new("tags", Shape::OneOrMany(&Shape::FilledText), "Tags that start it.").entries(0, 500),
+        Field::new("paths", Shape::OneOrMany(&Shape::FilledText), "Changed paths that start it.")
+            .entries(0, 500),
+        Field::new("paths_ignore", Shape::OneOrMany(&Shape::FilledText), "Changed paths that do not count.")
+            .entries(0, 500),
     ],
 )
 .sample("{branches: [main]}");

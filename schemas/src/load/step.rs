@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::fields::{Fields, places};
-use super::{Loader, shown};
+use super::{Loader, MAX_STEPS, shown};
 use crate::code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::fields::{RETRY, STEP, VOLUME};
@@ -27,6 +27,14 @@ impl Loader {
         let mut position = 0;
         self.list(item, |loader, item| {
             position += 1;
+            loader.steps += 1;
+            if loader.steps > MAX_STEPS {
+                if loader.steps == MAX_STEPS + 1 {
+                    let message = format!("more than {MAX_STEPS} steps in one file");
+                    loader.error(code::TOO_MANY, message, item.span(), "let one step's script loop");
+                }
+                return None;
+            }
             loader.step(item, position, path)
         })
     }

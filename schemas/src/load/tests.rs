@@ -104,6 +104,17 @@ fn a_hostile_file_has_few_problems_and_ends_soon() {
             ),
         ),
         (
+            "more steps than a file may have",
+            format!("version: 1\nworkflows: {{w: {{steps: [{}]}}}}\n", "x,".repeat(10_001)),
+        ),
+        (
+            "more filters than a subscription may have",
+            format!(
+                "version: 1\nworkflows: {{w: {{steps: [x]}}}}\nsubscriptions: [{{artifact: 'o/r:a', events: e, workflow: w, filters: [{}]}}]\n",
+                "'true',".repeat(101)
+            ),
+        ),
+        (
             "a step used ten thousand times",
             format!(
                 "version: 1\nworkflows:\n  w:\n    steps:\n      - &s {{id: a, run: x}}\n{}",
@@ -113,7 +124,7 @@ fn a_hostile_file_has_few_problems_and_ends_soon() {
     ];
     for (name, text) in cases {
         let loaded = load(&SourceFile::new("tako.yml", text));
-        assert!((1..=MAX_DIAGNOSTICS + 1).contains(&loaded.diagnostics.len()), "{name}");
+        assert!((1..=MOST + 1).contains(&loaded.diagnostics.len()), "{name}");
         for problem in &loaded.diagnostics {
             assert!(problem.message.len() < 500, "{name}: {}", problem.message.len());
         }

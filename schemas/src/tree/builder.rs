@@ -232,7 +232,7 @@ impl Builder<'_> {
         }
         if mine.nodes > MAX_NODES || mine.bytes > MAX_BYTES {
             let message = format!(
-                "with its aliases expanded the file has more than {MAX_NODES} nodes or {MAX_BYTES} bytes of text"
+                "the file has more than {MAX_NODES} values or {MAX_BYTES} bytes of text, each alias counted as what it stands for"
             );
             self.diagnostics.push(
                 Diagnostic::error(code::EXPANDS_TOO_FAR, message, item.at)

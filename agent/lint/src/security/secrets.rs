@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Text};
+use tako_schemas::workflow::Step;
 
 use crate::file::{File, Flow, Placed};
 use crate::script;
@@ -15,17 +16,23 @@ const TELLING: [&str; 10] =
 
 pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
     listed(file, flow, out);
+    let secrets: HashSet<&str> = flow.workflow.secrets.iter().map(Text::as_str).collect();
     for placed in flow.steps() {
-        let given = given(flow, &placed);
-        in_script(&placed, &given, out);
+        in_script(&placed, &given(&secrets, &placed), out);
     }
+    // Sites of one step follow each other.
+    let mut last: Option<(&Step, HashSet<&str>)> = None;
     for site in site::of_flow(flow) {
         let Some(placed) = site.step else { continue };
-        let given = given(flow, &placed);
+        let given = match last.take() {
+            Some((step, given)) if std::ptr::eq(step, placed.step) => given,
+            _ => given(&secrets, &placed),
+        };
+        let given = &last.insert((placed.step, given)).1;
         for reference in site.template.references() {
             if let [root, name, ..] = &reference.path[..]
                 && root == "env"
-                && given.contains(&name.as_str())
+                && given.contains(name.as_str())
             {
                 let message = format!(
                     "`env.{name}` is a secret: as part of a template it is written where secrets must not be"
@@ -40,30 +47,31 @@ pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
                 );
             }
         }
-        if !matches!(site.role, Role::Env(name) if given.contains(&name)) {
+        if !matches!(site.role, Role::Env(name) if given.contains(name)) {
             hard_coded(site.text, matches!(site.role, Role::Env(name) if is_secret_name(name)), out);
         }
         if let Role::Env(name) = site.role {
-            unlisted(flow, name, site.text, out);
+            unlisted(&secrets, name, site.text, out);
         }
     }
 }
 
 /// The variables of a step that hold secrets.
-fn given<'f>(flow: &Flow, placed: &Placed<'f>) -> Vec<&'f str> {
-    let is_secret =
-        |value: &Text| flow.workflow.secrets.iter().any(|secret| secret.as_str() == value.as_str());
-    placed.step.env.iter().filter(|(_, value)| is_secret(value)).map(|(name, _)| name.as_str()).collect()
+fn given<'f>(secrets: &HashSet<&str>, placed: &Placed<'f>) -> HashSet<&'f str> {
+    let holds_one = |value: &Text| secrets.contains(value.as_str());
+    placed.step.env.iter().filter(|(_, value)| holds_one(value)).map(|(name, _)| name.as_str()).collect()
 }
 
 /// The list of secrets itself.
 fn listed(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
     let workflow = &flow.workflow;
     let steps = flow.steps();
+    let values: HashSet<&str> =
+        steps.iter().flat_map(|placed| placed.step.env.values()).map(Text::as_str).collect();
     for secret in &workflow.secrets {
         let name = secret.as_str();
         let holds = |value: &Text| value.as_str() == name;
-        if !steps.iter().any(|placed| placed.step.env.values().any(holds)) {
+        if !values.contains(name) {
             out.push(
                 Diagnostic::warning(
                     code::UNUSED_SECRET,
@@ -106,7 +114,7 @@ fn listed(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
 }
 
 /// What a script does with the secrets it has.
-fn in_script(placed: &Placed<'_>, given: &[&str], out: &mut Vec<Diagnostic>) {
+fn in_script(placed: &Placed<'_>, given: &HashSet<&str>, out: &mut Vec<Diagnostic>) {
     let Some(text) = placed.script().filter(|_| placed.in_shell() && !given.is_empty()) else { return };
     let script = script::read(text.as_str());
     for command in &script.commands {
@@ -154,14 +162,13 @@ fn names(word: &str, name: &str) -> bool {
 }
 
 /// `env: {TOKEN: NPM_TOKEN}` hands over those five letters, unless `secrets` lists the name.
-fn unlisted(flow: &Flow, name: &str, value: &Text, out: &mut Vec<Diagnostic>) {
+fn unlisted(secrets: &HashSet<&str>, name: &str, value: &Text, out: &mut Vec<Diagnostic>) {
     let text = value.as_str();
     let is_name = text.len() > 5
         && text.contains('_')
         && text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-    if is_name && is_secret_name(text) && !flow.workflow.secrets.iter().any(|secret| secret.as_str() == text)
-    {
+    if is_name && is_secret_name(text) && !secrets.contains(text) {
         let message = format!("`{name}` gets the text `{text}`: no secret of that name is listed");
         out.push(
             Diagnostic::warning(code::UNLISTED_SECRET, message, value.span())

@@ -1,5 +1,7 @@
 //! Inputs: what is read is declared, and what is declared is used.
 
+use std::collections::HashSet;
+
 use tako_schemas::code;
 use tako_schemas::diagnostic::Diagnostic;
 
@@ -19,6 +21,8 @@ pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
         let hint = meant(name, declared()).unwrap_or_else(|| "declare it under `inputs`".to_owned());
         out.push(Diagnostic::warning(code::UNDECLARED_INPUT, message, named.span).with_hint(hint));
     }
+    let by_name: HashSet<&str> =
+        read.clone().filter_map(|named| named.path.get(1)).map(String::as_str).collect();
     // Someone who reads all of them reads each.
     let all = read.clone().any(|named| named.path.len() == 1 || named.path[1] == "*");
     for (name, input) in &flow.workflow.inputs {
@@ -32,9 +36,9 @@ pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
                     .with_hint("with a default it is never missing: remove one of the two"),
             );
         }
-        let used = all || read.clone().any(|named| named.path.get(1) == Some(name));
+        let used = all || by_name.contains(name.as_str());
         // Dependents get the inputs of the same name.
-        if !used && file.manifest.dependents.is_empty() && !in_environment(file.source.text(), name) {
+        if !used && file.manifest.dependents.is_empty() && !in_environment(file, name) {
             let message =
                 format!("no template and no script of workflow `{}` reads the input `{name}`", flow.name);
             let hint =
@@ -49,6 +53,6 @@ pub(crate) fn variable(name: &str) -> String {
     format!("TAKO_INPUT_{}", name.to_uppercase().replace('-', "_"))
 }
 
-fn in_environment(text: &str, name: &str) -> bool {
-    text.contains(&variable(name)) || text.contains(&format!("TAKO_INPUT_{}", name.to_uppercase()))
+fn in_environment(file: &File<'_>, name: &str) -> bool {
+    file.says(&variable(name)) || file.says(&format!("TAKO_INPUT_{}", name.to_uppercase()))
 }

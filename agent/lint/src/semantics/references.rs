@@ -1,5 +1,7 @@
 //! Names of steps and their outputs: they exist, and have a value when they are read.
 
+use std::collections::{HashMap, HashSet};
+
 use tako_expr::types::Type;
 use tako_schemas::code;
 use tako_schemas::diagnostic::Diagnostic;
@@ -13,10 +15,11 @@ use crate::site::{self, Named};
 pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
     let steps = flow.steps();
     let names = site::names(flow);
+    let by_id: HashMap<&str, &Placed<'_>> = steps.iter().map(|placed| (placed.title(), placed)).collect();
     for named in &names {
         if let [root, id, rest @ ..] = &named.path[..]
             && root == "steps"
-            && let Some(target) = steps.iter().find(|placed| placed.step.id == *id)
+            && let Some(target) = by_id.get(id.as_str())
         {
             order(named, target, out);
             if let [outputs, output, ..] = rest
@@ -137,6 +140,36 @@ fn certainty(named: &Named<'_>, target: &Placed<'_>, output: &str, out: &mut Vec
     );
 }
 
+/// Which outputs a workflow reads.
+#[derive(Default)]
+struct Read<'n> {
+    /// Steps and outputs.
+    outputs: HashSet<(&'n str, &'n str)>,
+    /// Steps of which any output may be read.
+    whole: HashSet<&'n str>,
+    /// Whether any output of any step may be read.
+    all: bool,
+}
+
+impl<'n> Read<'n> {
+    fn of(names: &'n [Named<'n>]) -> Self {
+        let mut read = Self::default();
+        for named in names {
+            match &named.path[..] {
+                [root, step, _, output, ..] if root == "steps" => drop(read.outputs.insert((step, output))),
+                [root, step, ..] if root == "steps" => drop(read.whole.insert(step)),
+                [root] if root == "steps" => read.all = true,
+                // In `produces` a step reads its own.
+                [root, output, ..] if root == "outputs" => {
+                    read.outputs.insert((named.step.title(), output));
+                }
+                _ => {}
+            }
+        }
+        read
+    }
+}
+
 /// Declared outputs that nothing reads.
 fn unused(
     file: &File<'_>,
@@ -145,23 +178,14 @@ fn unused(
     names: &[Named<'_>],
     out: &mut Vec<Diagnostic>,
 ) {
-    let text = file.source.text();
+    let read = Read::of(names);
     for placed in steps {
         let (id, produces) = (placed.title(), &placed.step.produces);
-        // Whoever reads the outputs as a whole may read any.
-        let whole =
-            |named: &Named<'_>| named.path.len() <= 3 && named.path.get(1).is_none_or(|step| step == id);
-        if names.iter().any(|named| named.path.first().is_some_and(|root| root == "steps") && whole(named)) {
+        if read.all || read.whole.contains(id) {
             continue;
         }
         for name in produces.outputs.keys() {
-            let used = names.iter().any(|named| match &named.path[..] {
-                [root, step, _, output, ..] if root == "steps" => step == id && output == name,
-                [root, output, ..] if root == "outputs" => {
-                    output == name && std::ptr::eq(named.step.step, placed.step)
-                }
-                _ => false,
-            });
+            let used = read.outputs.contains(&(id, name.as_str()));
             let Some(place) = produces.places.value("outputs").filter(|_| !used) else { continue };
             let span = file.within(place, name);
             let message = format!("nothing in workflow `{}` reads the output `{name}`", flow.name);
@@ -170,7 +194,7 @@ fn unused(
                 out.push(
                     Diagnostic::info(code::UNUSED_OUTPUT, message, span).with_hint("remove it, or use it"),
                 );
-            } else if !text.contains(&format!("steps.{id}")) {
+            } else if !id.split('.').all(|part| file.says(part)) {
                 let message = format!("the step has outputs and no `id`: only as `{id}` can they be read");
                 out.push(
                     Diagnostic::info(code::NO_ID, message, placed.step.span)

@@ -143,14 +143,23 @@ fn globs(file: &File<'_>, placed: &Placed<'_>, out: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Longest glob, in bytes: that of a path on Linux.
+const MAX_GLOB: usize = 4_096;
+
 /// Reports a glob that does not compile.
 pub(super) fn glob(pattern: &str, span: Span, out: &mut Vec<Diagnostic>) {
-    if let Err(error) = GlobBuilder::new(pattern.trim_start_matches('!')).literal_separator(true).build() {
+    let built = GlobBuilder::new(pattern.trim_start_matches('!')).literal_separator(true).build();
+    let wrong = match &built {
+        _ if pattern.len() > MAX_GLOB => Some("it is longer than paths are".to_owned()),
+        Err(error) => Some(error.kind().to_string()),
+        Ok(_) => None,
+    };
+    if let Some(wrong) = wrong {
+        let start: String = pattern.chars().take(60).collect();
         out.push(
-            Diagnostic::error(code::GLOB, format!("`{pattern}` is no glob: {}", error.kind()), span)
-                .with_hint(
-                    "`*` stops at `/`, `**` does not; close brackets, or write a backslash before them",
-                ),
+            Diagnostic::error(code::GLOB, format!("`{start}` is no glob: {wrong}"), span).with_hint(
+                "`*` stops at `/`, `**` does not; close brackets, or write a backslash before them",
+            ),
         );
     }
 }

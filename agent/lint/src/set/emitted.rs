@@ -1,6 +1,7 @@
 //! What a repository offers to others: its events as their subscribers may count on them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tako_engine::emission::{all_steps, emitted};
 use tako_expr::types::Type;
@@ -86,10 +87,10 @@ fn payload_of(member: &Member<'_>, manifest: &Manifest, steps: &[&Step], fan_out
     };
     match (recorded, own) {
         (Some(Type::Map { mut fields, open }), Some(Type::Map { fields: own, .. })) => {
-            fields.extend(own);
+            Arc::make_mut(&mut fields).extend(Arc::unwrap_or_clone(own));
             Type::Map { fields, open }
         }
         (Some(only), None) | (None, Some(only)) => only,
-        _ => Type::Map { fields: BTreeMap::new(), open: false },
+        _ => Type::map(BTreeMap::new(), false),
     }
 }

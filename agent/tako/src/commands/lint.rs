@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use tako_lint::report::{Reported, json, sarif};
 use tako_lint::{Around, Linted, Member};
-use tako_schemas::diagnostic::{Diagnostic, Severity};
+use tako_schemas::diagnostic::{Diagnostic, MOST, Severity, limit};
 use tako_schemas::id::RepoRef;
 use tako_steps::Registry;
 
@@ -119,7 +119,9 @@ fn checked(
         }
     }
     for target in &mut targets {
-        target.linted.diagnostics.sort_by_key(|found| found.span.start);
+        let found = &mut target.linted.diagnostics;
+        found.sort_by_key(|found| found.span.start);
+        target.shortened = limit(found) || found.len() == MOST;
     }
     Ok((targets, repaired))
 }
@@ -185,6 +187,9 @@ fn show(
     );
     if repaired > 0 {
         summary.push_str(&format!("; {} repaired", plural(repaired, "problem")));
+    }
+    if targets.iter().any(|target| target.shortened) {
+        summary.push_str(&format!("; of a file with very many, the first {MOST}"));
     }
     let fixable = all().filter(|found| found.fix.is_some()).count();
     if fixable > 0 && !args.fix {

@@ -1,5 +1,7 @@
 //! Diagnostics with carets, in the manner of rustc.
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use tako_schemas::diagnostic::{Diagnostic, Severity, SourceFile, Span};
 
@@ -15,9 +17,15 @@ fn groups<'a>(file: &'a SourceFile, found: &'a Diagnostic) -> Vec<Group<'a>> {
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
-    let place = |kind: AnnotationKind, span: Span| kind.span(inside(file.text(), span));
-    let source = Snippet::source(file.text())
+    let window = window(file.text(), found);
+    let text = &file.text()[window.clone()];
+    let place = |kind: AnnotationKind, span: Span| {
+        let Range { start, end } = inside(file.text(), span);
+        kind.span(start - window.start..end - window.start)
+    };
+    let source = Snippet::source(text)
         .path(file.name())
+        .line_start(file.position(window.start).line)
         .annotation(place(AnnotationKind::Primary, found.span))
         .annotations(
             found.labels.iter().map(|label| place(AnnotationKind::Context, label.span).label(&label.message)),
@@ -29,8 +37,18 @@ fn groups<'a>(file: &'a SourceFile, found: &'a Diagnostic) -> Vec<Group<'a>> {
     }
 }
 
+/// The lines from the first to the last place of `found`: what is rendered is read several times, however large it is.
+fn window(text: &str, found: &Diagnostic) -> Range<usize> {
+    let spans = found.labels.iter().map(|label| label.span).chain([found.span]);
+    let places = spans.map(|span| inside(text, span));
+    let around = places.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or_default();
+    let start = text[..around.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[around.end..].find('\n').map_or(text.len(), |at| around.end + at + 1);
+    start..end
+}
+
 /// The span on character boundaries inside the text; an empty one still shows a caret.
-fn inside(text: &str, span: Span) -> std::ops::Range<usize> {
+fn inside(text: &str, span: Span) -> Range<usize> {
     let start = text.floor_char_boundary(span.start.min(text.len()));
     let end = text.floor_char_boundary(span.end.clamp(start, text.len()));
     start..end

@@ -11,6 +11,7 @@ mod tests;
 mod verdict;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::activation::Status;
 use crate::types::Type;
@@ -58,7 +59,7 @@ pub enum FindingKind {
         /// The text.
         text: String,
         /// What it can have.
-        allowed: Vec<String>,
+        allowed: Arc<Vec<String>>,
     },
     /// A field that the value before it does not have.
     UnknownField {

@@ -44,6 +44,8 @@ pub(super) struct Target {
     /// Whether what is found in it is shown; others are company.
     pub(super) reported: bool,
     pub(super) linted: Linted,
+    /// Whether more was found than is told.
+    pub(super) shortened: bool,
     /// The file as it was.
     pub(super) past: Option<Box<Target>>,
 }
@@ -65,7 +67,17 @@ impl Target {
     fn new(repo: Option<RepoRef>, source: SourceFile, path: Option<PathBuf>, look: Option<Look>) -> Self {
         let alias = repo.clone().unwrap_or_else(|| local(path.as_deref()));
         let files = Beside(look);
-        Self { repo, alias, source, path, files, reported: true, linted: Linted::default(), past: None }
+        Self {
+            repo,
+            alias,
+            source,
+            path,
+            files,
+            reported: true,
+            linted: Linted::default(),
+            shortened: false,
+            past: None,
+        }
     }
 
     /// The target as a member of a set.
