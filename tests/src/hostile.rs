@@ -167,6 +167,22 @@ fn values(into: &mut Vec<HostileFile>) {
         None,
     );
     add(into, "commands in commands", steps(&format!("      - run: '{}'\n", "$(".repeat(300_000))), None);
+    for (name, unit) in [
+        ("a pipeline of 300,000 commands", "a | "),
+        ("groups in groups", "{ ( "),
+        ("groups that write", "{ a; } > b | "),
+        ("conditions in conditions", "if a; then case b in c) "),
+        ("defaults of defaults", "${a:-\"${b:-"),
+        ("sums of sums", "$(( 1 + ("),
+        ("arrays of arrays", "a=( "),
+        ("secrets that are printed", "echo $T > $TAKO_ENV; "),
+        ("shells that are piped to", "curl x | tee y | sh -c \"$T\"; "),
+        ("functions", "a() { "),
+    ] {
+        let script = unit.repeat(900_000 / unit.len());
+        let step = format!("      - env: {{T: TOKEN}}\n        run: |\n          {script}\n");
+        add(into, name, steps(&step).replace("    steps:", "    secrets: [TOKEN]\n    steps:"), None);
+    }
     let heredocs = "          cat <<A <<B <<C\n".repeat(30_000);
     add(into, "here-documents without an end", steps(&format!("      - run: |\n{heredocs}")), None);
     add(

@@ -1,6 +1,9 @@
 //! Carrying out repairs.
 
-use tako_schemas::diagnostic::{Diagnostic, Edit, SourceFile};
+use std::collections::BTreeMap;
+
+use tako_schemas::diagnostic::{Diagnostic, Edit, Fix, SourceFile, Span};
+use tako_schemas::load;
 
 /// A file after its repairs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,28 +14,54 @@ pub struct Fixed {
     pub count: usize,
 }
 
+/// More repairs of a file are not tried one by one.
+const MAX_SINGLE: usize = 100;
+
 /// Carries out the repairs of `diagnostics` on the file they are about; `None` where there is nothing to repair.
+///
+/// A repair after which a file that loads would not load any more is left out.
 #[must_use]
 pub fn fix(source: &SourceFile, diagnostics: &[Diagnostic]) -> Option<Fixed> {
-    let mut edits: Vec<&Edit> = Vec::new();
+    let repairs: Vec<&Fix> = diagnostics.iter().filter_map(|found| found.fix.as_ref()).collect();
+    let all = apply(source, &repairs)?;
+    let loads = |text: &str| load::load(&SourceFile::new(source.name(), text)).manifest.is_some();
+    if loads(&all.text) || !loads(source.text()) {
+        return Some(all);
+    }
+    if repairs.len() > MAX_SINGLE {
+        return None;
+    }
+    let mut kept = Vec::new();
+    for repair in repairs {
+        kept.push(repair);
+        if !apply(source, &kept).is_some_and(|fixed| loads(&fixed.text)) {
+            kept.pop();
+        }
+    }
+    apply(source, &kept)
+}
+
+fn apply(source: &SourceFile, repairs: &[&Fix]) -> Option<Fixed> {
+    // By their place, so that only neighbours have to be asked.
+    let mut edits: BTreeMap<Span, &Edit> = BTreeMap::new();
     let mut count = 0;
-    for repair in diagnostics.iter().filter_map(|found| found.fix.as_ref()) {
+    for repair in repairs {
         let fits = |edit: &Edit| {
+            let (before, behind) = (edits.range(..edit.span).rev().take(2), edits.range(edit.span..).take(2));
             source.text().get(edit.span.start..edit.span.end).is_some()
-                && !edits.iter().any(|other| overlap(edit, other))
+                && !before.chain(behind).any(|(_, other)| overlap(edit, other))
         };
         if repair.edits.iter().all(fits) {
-            edits.extend(&repair.edits);
+            edits.extend(repair.edits.iter().map(|edit| (edit.span, edit)));
             count += 1;
         }
     }
     if count == 0 {
         return None;
     }
-    edits.sort_by_key(|edit| edit.span);
     let mut text = String::with_capacity(source.text().len());
     let mut at = 0;
-    for edit in edits {
+    for edit in edits.into_values() {
         text.push_str(&source.text()[at..edit.span.start]);
         text.push_str(&edit.text);
         at = edit.span.end;
@@ -48,6 +77,21 @@ fn overlap(a: &Edit, b: &Edit) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repairs_that_break_a_file_are_left_out() {
+        let source = SourceFile::new("f", "version: 1\nworkflows: {w: {steps: [make]}}\n");
+        let repair = |old: &str, new: &str| {
+            let start = source.text().find(old).unwrap();
+            Diagnostic::info("TK0606", "m", start..start + old.len()).with_fix(
+                "t",
+                start..start + old.len(),
+                new,
+            )
+        };
+        let fixed = fix(&source, &[repair("w:", "v:"), repair("}}", "}"), repair("make", "build")]).unwrap();
+        assert_eq!((fixed.count, fixed.text.as_str()), (2, "version: 1\nworkflows: {v: {steps: [build]}}\n"));
+    }
 
     #[test]
     fn repairs_that_do_not_overlap_are_carried_out() {

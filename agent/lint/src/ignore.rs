@@ -1,9 +1,9 @@
 //! `# tako: ignore[TK0501]`: comments by which a file silences single findings.
 //!
-//! A comment behind something is about its own line, one that stands alone about the next line that is no comment.
-//! Errors cannot be silenced: the file would not run.
+//! A comment behind something is about its own line, one that stands alone about the next line that is no comment, and
+//! both also about the lines below that are indented deeper: above a step it is about all of the step. Errors cannot be silenced: the file would not run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use tako_schemas::code;
@@ -27,15 +27,21 @@ pub(crate) fn silence(source: &SourceFile, diagnostics: Vec<Diagnostic>) -> Vec<
     if ignores.is_empty() {
         return diagnostics;
     }
-    // Of two that say the same the first counts.
-    let mut by_line: HashMap<(usize, String), usize> = HashMap::new();
+    // By code, the lines and who is about them: of two that say the same the first.
+    let last = last_lines(source.text());
+    let mut by_code: HashMap<String, BTreeMap<usize, usize>> = HashMap::new();
     for (at, ignore) in ignores.iter().enumerate() {
-        by_line.entry((ignore.line, ignore.code.clone())).or_insert(at);
+        let lines = by_code.entry(ignore.code.clone()).or_default();
+        for line in ignore.line..=last.get(ignore.line - 1).copied().unwrap_or(ignore.line) {
+            lines.entry(line).or_insert(at);
+        }
     }
     let mut kept: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
     for found in diagnostics {
-        let line = source.position(found.span.start).line;
-        let ignore = by_line.get(&(line, found.code.to_owned())).and_then(|at| ignores.get_mut(*at));
+        let end = found.span.end.saturating_sub(1).max(found.span.start);
+        let lines = source.position(found.span.start).line..=source.position(end).line;
+        let ignore = by_code.get(found.code).and_then(|covered| covered.range(lines).next());
+        let ignore = ignore.and_then(|(_, at)| ignores.get_mut(*at));
         match ignore {
             Some(ignore) if !found.is_error() => ignore.used = true,
             _ => kept.push(found),
@@ -81,6 +87,28 @@ fn read(text: &str) -> Vec<Ignore> {
     ignores
 }
 
+/// For each line, the last of those behind it that are indented deeper, from 1.
+fn last_lines(text: &str) -> Vec<usize> {
+    let mut last: Vec<usize> = Vec::new();
+    // Lines whose end is not known yet: their indentation and index.
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    let mut filled = 0;
+    for (index, line) in text.split('\n').enumerate() {
+        last.push(index + 1);
+        let indentation = line.len() - line.trim_start().len();
+        if line.trim().is_empty() {
+            continue;
+        }
+        while let Some((_, at)) = open.pop_if(|(outer, _)| *outer >= indentation) {
+            last[at] = filled;
+        }
+        open.push((indentation, index));
+        filled = index + 1;
+    }
+    open.into_iter().for_each(|(_, at)| last[at] = filled);
+    last
+}
+
 /// The codes of a line's comment, and where they stand in the line.
 fn codes(line: &str) -> Vec<(String, Range<usize>)> {
     let Some(comment) = line.find('#') else { return Vec::new() };
@@ -122,6 +150,13 @@ mod tests {
             ("behind the line", "a: x # tako: ignore[TK0501] it is fine", &[]),
             ("on the line above", "# tako: ignore[TK0501]\na: x", &[]),
             ("above other comments", "# tako: ignore[TK0501]\n# why\n\na: x", &[]),
+            ("above what it is part of", "# tako: ignore[TK0501]\n- b:\n\n    a: x\n  c: y", &[]),
+            ("behind what it is part of", "- b: | # tako: ignore[TK0501]\n    a: x", &[]),
+            (
+                "above another part",
+                "- b: y\n  # tako: ignore[TK0501]\n  c: z\n- a: x",
+                &["TK0614@2", "TK0501@4"],
+            ),
             ("several codes", "a: x # tako: ignore[TK0502, TK0501]", &["TK0614@1"]),
             ("another code", "a: x # tako: ignore[TK0502]", &["TK0501@1", "TK0614@1"]),
             ("another line", "# tako: ignore[TK0501]\nb: y\na: x", &["TK0614@1", "TK0501@3"]),

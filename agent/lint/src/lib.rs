@@ -11,10 +11,10 @@ mod payload;
 mod practice;
 pub mod report;
 mod scope;
-mod script;
 mod security;
 mod semantics;
 mod set;
+mod shell;
 mod site;
 #[cfg(test)]
 mod tests;

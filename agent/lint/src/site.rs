@@ -1,7 +1,9 @@
 //! Every place of a file where a template or an expression stands.
 
+use std::ops::Range;
+
 use tako_expr::cel::{Kind, Program};
-use tako_expr::template::Template;
+use tako_expr::template::{Reference, Template};
 use tako_schemas::diagnostic::{Span, Text};
 use tako_schemas::subscription::Subscription;
 use tako_schemas::workflow::{Action, OutputSource, Param};
@@ -38,6 +40,16 @@ pub(crate) struct Site<'f> {
     pub(crate) flow: Option<&'f Flow>,
     pub(crate) step: Option<Placed<'f>>,
     pub(crate) subscription: Option<&'f Subscription>,
+}
+
+impl Site<'_> {
+    /// The references that stand within a part of the text.
+    pub(crate) fn within(&self, range: &Range<usize>) -> impl Iterator<Item = &Reference> {
+        let references = self.template.references();
+        let first = references.partition_point(|reference| reference.range.start < range.start);
+        let end = range.end;
+        references[first..].iter().take_while(move |reference| reference.range.end <= end)
+    }
 }
 
 /// A condition or filter, compiled, and where it stands.
@@ -131,6 +143,8 @@ pub(crate) struct Named<'f> {
     pub(crate) span: Span,
     /// Whether it may be missing.
     pub(crate) lenient: bool,
+    /// Whether a condition reads it, not a template.
+    pub(crate) in_condition: bool,
     pub(crate) step: Placed<'f>,
 }
 
@@ -141,13 +155,25 @@ pub(crate) fn names(flow: &Flow) -> Vec<Named<'_>> {
         let Some(step) = site.step else { continue };
         for reference in site.template.references() {
             let span = site.text.locate(reference.range.clone());
-            names.push(Named { path: reference.path.clone(), span, lenient: reference.lenient, step });
+            names.push(Named {
+                path: reference.path.clone(),
+                span,
+                lenient: reference.lenient,
+                in_condition: false,
+                step,
+            });
         }
     }
     for asked in conditions(flow) {
         for reference in asked.program.references() {
             let span = asked.text.locate(reference.range.clone());
-            names.push(Named { path: reference.path.clone(), span, lenient: true, step: asked.step });
+            names.push(Named {
+                path: reference.path.clone(),
+                span,
+                lenient: true,
+                in_condition: true,
+                step: asked.step,
+            });
         }
     }
     names

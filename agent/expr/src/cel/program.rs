@@ -225,7 +225,8 @@ impl Compiled {
     fn new(source: String, kind: Kind, translated: Translated) -> Result<Self, CelError> {
         let (mut expression, info) = parsed(&translated, kind)?;
         let locate = |id: u64| located(&info, id, &translated);
-        let facts = Rewriter::new(kind, &locate).rewrite(&mut expression)?;
+        let facts =
+            Rewriter::new(kind, &locate).rewrite(&mut expression).map_err(|error| dashed(error, &source))?;
         Ok(Self { source, kind, translated, expression, facts })
     }
 
@@ -248,6 +249,24 @@ impl Compiled {
 fn parsed(translated: &Translated, kind: Kind) -> Result<(IdedExpr, SourceInfo), CelError> {
     let parser = Parser::new().max_recursion_depth(5000).enable_ident_escape_syntax(true);
     parser.parse_with_source_info(&translated.cel).map_err(|errors| mistake(&errors, kind, translated))
+}
+
+/// An unknown variable that is the rest of a name behind a dash: `step` of `steps.my-step`.
+fn dashed(error: CelError, source: &str) -> CelError {
+    let CelError::UnknownVariable { name, range, hint } = error else { return error };
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let before = source.get(..range.start).unwrap_or_default();
+    let start = before.trim_end_matches(is_part).len();
+    let hint = match before.ends_with('-') && before[start..].contains('.') {
+        true => {
+            let behind = source.get(range.end..).unwrap_or_default();
+            let end = range.end + behind.len() - behind.trim_start_matches(is_part).len();
+            let path = source[start..end].trim_start_matches('.');
+            Some(format!("`-` subtracts here; with a dot in front it is part of a name: `.{path}`"))
+        }
+        false => hint,
+    };
+    CelError::UnknownVariable { name, range, hint }
 }
 
 /// Where a node stands in the source: all of what the parser marks by one token.

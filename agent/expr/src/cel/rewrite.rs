@@ -125,7 +125,8 @@ impl<'a> Rewriter<'a> {
 
     fn reference(&mut self, node: &mut IdedExpr, path: Vec<String>) -> Checked {
         let path = self.short_output(node, path);
-        let range = (self.locate)(start(node).id);
+        let (first, last) = ((self.locate)(start(node).id), (self.locate)(node.id));
+        let range = first.start..last.end.max(first.end);
         let reference = Reference { path, range };
         if !self.facts.references.iter().any(|known| known.path == reference.path) {
             self.facts.references.push(reference);

@@ -78,6 +78,9 @@ pub(crate) fn explain(kind: Kind, cel: &str, at: usize, said: &str) -> Mistake {
     }
     let unexpected = Mistake::new(format!("unexpected `{token}`"), range.clone());
     match (lexeme, before) {
+        (Lexeme::Close, _) if token == "}" && cel[..at].contains("{{") => unexpected.hint(
+            "a condition is one expression: write it without braces, or put all of it between `{{` and `}}`",
+        ),
         (Lexeme::Close, _) => {
             unexpected.hint("no bracket is open that it could close, or a value is missing before it")
         }

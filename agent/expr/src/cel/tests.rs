@@ -409,7 +409,7 @@ fn references_of_a_condition() {
     let program =
         Program::compile("{{ .steps.build.version == 'x' && inputs.a }}", Kind::Condition).expect("compiles");
     let got: Vec<_> = program.references().iter().map(|r| (r.path.join("."), r.range.clone())).collect();
-    assert_eq!(got, [("steps.build.outputs.version".to_owned(), 3..23), ("inputs.a".to_owned(), 34..40)]);
+    assert_eq!(got, [("steps.build.outputs.version".to_owned(), 3..23), ("inputs.a".to_owned(), 34..42)]);
 }
 
 #[test]

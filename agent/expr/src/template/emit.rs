@@ -288,6 +288,7 @@ impl Emitter<'_> {
         let usage = match (function.yields, flow.usage) {
             (Yields::Test, _) | (_, Use::Tested) => Use::Tested,
             (Yields::Quoted, _) | (_, Use::Quoted) => Use::Quoted,
+            (Yields::Plain, _) | (_, Use::Plain) => Use::Plain,
             (Yields::Data, Use::Output) => Use::Output,
         };
         let inner = Flow { lenient: flow.lenient || function.lenient, usage };

@@ -12,6 +12,8 @@ pub(crate) enum Yields {
     Data,
     /// The arguments, safe as one word of a POSIX shell.
     Quoted,
+    /// The arguments, in characters that mean nothing to a shell.
+    Plain,
     /// A boolean or a number.
     Test,
 }
@@ -104,11 +106,11 @@ fn syntax(_: &[Value]) -> Result<Value, CallError> {
 }
 
 static FUNCTIONS: &[Function] = {
-    use Yields::{Data, Quoted, Test};
+    use Yields::{Data, Plain, Quoted, Test};
     &[
         function("shell_quote", "shell_quote s", (1, 1), Quoted, escape::shell_quote),
         function("json_escape", "json_escape s", (1, 1), Data, escape::json_escape),
-        function("url_encode", "url_encode s", (1, 1), Data, escape::url_encode),
+        function("url_encode", "url_encode s", (1, 1), Plain, escape::url_encode),
         function("html_escape", "html_escape s", (1, 1), Data, escape::html_escape),
         function("event_field", "event_field path event", (2, 2), Data, event::event_field),
         function("event_has_field", "event_has_field path event", (2, 2), Test, event::event_has_field)

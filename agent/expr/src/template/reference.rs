@@ -13,6 +13,8 @@ pub enum Use {
     Output,
     /// It becomes part of the output as one quoted word of a shell.
     Quoted,
+    /// It becomes part of the output in characters that mean nothing to a shell.
+    Plain,
     /// It only decides something, or gives a number or a boolean.
     Tested,
 }
@@ -99,7 +101,14 @@ impl Reference {
         if allowed.contains(&"payload") && self.path.len() == 1 && !name::ROOTS.contains(&first) {
             return error.with_hint(format!("did you mean `payload.{first}`?"));
         }
-        error.with_hint(format!("available: {}", offered.join(", ")))
+        // Templates of docker, go and kubectl look like ours.
+        let foreign = first.starts_with(char::is_uppercase)
+            || matches!(first, "items" | "metadata" | "status" | "spec");
+        error.with_hint(match foreign {
+            true => "a template of another program? Write `{{ \"{{\" }}` for braces that are meant for it"
+                .to_owned(),
+            false => format!("available: {}", offered.join(", ")),
+        })
     }
 
     /// The error with the repair that writes `near` instead of `segment`.

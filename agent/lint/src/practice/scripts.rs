@@ -4,7 +4,7 @@ use tako_schemas::code;
 use tako_schemas::diagnostic::Diagnostic;
 
 use crate::file::{Flow, Placed};
-use crate::script::{self, Command};
+use crate::shell::{self, Bashism, Command};
 
 /// A script of more lines is a program.
 const LONG: usize = 50;
@@ -32,21 +32,23 @@ fn shell(placed: &Placed<'_>, out: &mut Vec<Diagnostic>) {
     let shell = placed.step.shell.as_ref().map_or("sh", |shell| shell.as_str());
     let plain = matches!(shell.split_whitespace().next(), Some("sh" | "dash" | "ash"));
     let pipes_tell = shell.contains("pipefail") || shell == "bash" || text.as_str().contains("pipefail");
-    let script = script::read(text.as_str());
-    let mut before: Option<&Command<'_>> = None;
-    for command in &script.commands {
-        let program = command.program();
-        if plain && let Some((what, instead)) = of_bash(command) {
+    let script = shell::read(text.as_str());
+    if plain {
+        let of_commands = script.commands.iter().filter_map(of_bash);
+        for Bashism { what, instead, range } in of_commands.chain(script.bashisms.iter().cloned()) {
             out.push(
                 Diagnostic::warning(
                     code::BASHISM,
                     format!("{what} is bash, and this script runs under `{shell}`"),
-                    text.locate(command.range()),
+                    text.locate(range),
                 )
                 .with_hint(format!("add `shell: bash`, or write {instead}")),
             );
         }
-        if command.piped && program == "tee" && !pipes_tell && before.is_some_and(|before| !before.piped) {
+    }
+    for command in script.commands.iter().filter(|command| command.program() == "tee" && !pipes_tell) {
+        let first = |at: usize| script.commands.get(at).is_some_and(|before| before.reads.is_empty());
+        if !command.reads.is_empty() && first(command.reads.start) {
             out.push(
                 Diagnostic::info(
                     code::HIDDEN_FAILURE,
@@ -56,24 +58,25 @@ fn shell(placed: &Placed<'_>, out: &mut Vec<Diagnostic>) {
                 .with_hint("use `shell: bash`, which has `pipefail` set"),
             );
         }
-        before = Some(command);
     }
 }
 
 /// What a command says that a POSIX shell does not know, and what to write instead.
-fn of_bash(command: &Command<'_>) -> Option<(&'static str, &'static str)> {
+fn of_bash(command: &Command<'_>) -> Option<Bashism> {
     let first = command.words.first()?.text;
     let has = |text: &str| command.words.iter().any(|word| word.text == text);
-    match first {
-        "[[" => Some(("`[[`", "`[ … ]`")),
-        "source" => Some(("`source`", "`. file`")),
-        "declare" | "typeset" => Some(("`declare`", "plain assignments")),
-        "mapfile" | "readarray" => Some(("`mapfile`", "a `while read` loop")),
-        "function" => Some(("`function`", "`name() { … }`")),
-        "set" if has("pipefail") => Some(("`pipefail`", "no pipe where a failure counts")),
-        "if" | "while" | "elif" | "!" if has("[[") => Some(("`[[`", "`[ … ]`")),
-        "[" | "test" if has("==") => Some(("`==` in `[`", "`=`")),
-        _ if command.words.iter().any(|word| word.text == "<<<") => Some(("`<<<`", "a pipe from `printf`")),
-        _ => None,
-    }
+    let (what, instead) = match first {
+        "[[" => ("`[[`", "`[ … ]`"),
+        "source" => ("`source`", "`. file`"),
+        "declare" | "typeset" => ("`declare`", "plain assignments"),
+        "mapfile" | "readarray" => ("`mapfile`", "a `while read` loop"),
+        "shopt" => ("`shopt`", "what a POSIX shell has"),
+        "let" => ("`let`", "`x=$((…))`"),
+        "pushd" | "popd" => ("`pushd`", "`cd`"),
+        "select" => ("`select`", "a loop with `read`"),
+        "set" if has("pipefail") => ("`pipefail`", "no pipe where a failure counts"),
+        "[" | "test" if has("==") => ("`==` in `[`", "`=`"),
+        _ => return None,
+    };
+    Some(Bashism { what, instead, range: command.range() })
 }

@@ -46,6 +46,9 @@ fn braces(asked: &site::Asked<'_>, out: &mut Vec<Diagnostic>) {
     let source = asked.text.as_str();
     let trimmed = source.trim();
     let Some(inner) = trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")) else { return };
+    // `{{-` trims blanks, of which there are none.
+    let inner = inner.strip_prefix('-').unwrap_or(inner);
+    let inner = inner.strip_suffix('-').unwrap_or(inner);
     let start = source.find("{{").unwrap_or_default();
     let end = start + trimmed.len();
     let (open, close) = (asked.text.locate(start..start + 2), asked.text.locate(end - 2..end));

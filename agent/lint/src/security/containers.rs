@@ -39,6 +39,19 @@ const GIVEN_AWAY: [&str; 12] = [
     "/var",
 ];
 
+/// Files and directories of a machine that programs in a container read, and that give nothing away.
+const PUBLIC: [&str; 9] = [
+    "/etc/ssl/certs",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/usr/share",
+    "/usr/local/share",
+];
+
 pub(super) fn check(flow: &Flow, out: &mut Vec<Diagnostic>) {
     for placed in flow.steps() {
         asked(&placed, out);
@@ -98,7 +111,9 @@ fn asked(placed: &Placed<'_>, out: &mut Vec<Diagnostic>) {
                     "whoever has it is root on the machine; build images with a tool that needs no engine",
                 ),
             );
-        } else if source.is_empty() || GIVEN_AWAY.iter().any(below) {
+        } else if source.is_empty()
+            || (GIVEN_AWAY.iter().any(below) && !(volume.read_only && PUBLIC.iter().any(below)))
+        {
             let message = format!("`{}` of the host gives the machine away", volume.source);
             out.push(
                 Diagnostic::warning(code::HOST_DIRECTORY, message, place)

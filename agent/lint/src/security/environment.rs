@@ -9,16 +9,31 @@ use tako_schemas::diagnostic::{Diagnostic, Span};
 use crate::file::Flow;
 
 /// Variables that switch the check of certificates off, and the value that does; `*` is any.
-const UNCHECKED: [(&str, &str); 5] = [
+const UNCHECKED: [(&str, &str); 4] = [
     ("GIT_SSL_NO_VERIFY", "*"),
     ("NODE_TLS_REJECT_UNAUTHORIZED", "0"),
     ("PYTHONHTTPSVERIFY", "0"),
     ("GOINSECURE", "*"),
-    ("GONOSUMDB", "*"),
 ];
 
-/// Variables of git that only name things.
-const HARMLESS: [&str; 3] = ["GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_TERMINAL_PROMPT"];
+/// Variables of git that name a program, or where it finds one.
+const OF_GIT: [&str; 11] = [
+    "GIT_SSH",
+    "GIT_CONFIG",
+    "GIT_EXEC_PATH",
+    "GIT_PROXY_COMMAND",
+    "GIT_ASKPASS",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_EDITOR",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_PAGER",
+    "GIT_TEMPLATE_DIR",
+    "GIT_ALLOW_PROTOCOL",
+];
+
+/// Options of node that load code; the others set limits and the like.
+const OF_NODE: [&str; 7] =
+    ["-r", "--require", "--import", "--loader", "--experimental-loader", "--inspect", "--eval"];
 
 pub(super) fn check(flow: &Flow, out: &mut Vec<Diagnostic>) {
     let mut seen: HashSet<Span> = HashSet::new();
@@ -37,7 +52,7 @@ pub(super) fn check(flow: &Flow, out: &mut Vec<Diagnostic>) {
                         .with_hint("trust the server's own authority instead"),
                 );
             } else if let Err(EnvNameError::Refused { reason, .. }) = check_env_name(name)
-                && !HARMLESS.iter().any(|prefix| name.starts_with(prefix))
+                && !is_harmless(name, value.as_str())
             {
                 out.push(
                     Diagnostic::warning(code::ENV_NAME, format!("`{name}`: {reason}"), value.span())
@@ -46,4 +61,13 @@ pub(super) fn check(flow: &Flow, out: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// Whether a variable that steps must not hand on does no harm where somebody writes it down.
+fn is_harmless(name: &str, value: &str) -> bool {
+    if name == "NODE_OPTIONS" {
+        let loads = |word: &str| OF_NODE.iter().any(|option| word.split('=').next() == Some(option));
+        return !value.contains("{{") && !value.split_whitespace().any(loads);
+    }
+    name.starts_with("GIT_") && !OF_GIT.iter().any(|prefix| name.starts_with(prefix))
 }

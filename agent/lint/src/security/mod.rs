@@ -2,9 +2,12 @@
 
 mod containers;
 mod environment;
+mod harmless;
 mod injection;
+mod origin;
 mod scripts;
 mod secrets;
+mod telling;
 mod urls;
 
 use tako_schemas::diagnostic::Diagnostic;

@@ -7,18 +7,14 @@ use tako_schemas::diagnostic::{Diagnostic, Text};
 use tako_schemas::workflow::Step;
 
 use crate::file::{File, Flow, Placed};
-use crate::script;
+use crate::security::telling;
 use crate::site::{self, Role};
-
-/// Programs that read a password from their arguments, where every process can read it too.
-const TELLING: [&str; 10] =
-    ["echo", "printf", "curl", "docker", "podman", "npm", "git", "mysql", "twine", "helm"];
 
 pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
     listed(file, flow, out);
     let secrets: HashSet<&str> = flow.workflow.secrets.iter().map(Text::as_str).collect();
     for placed in flow.steps() {
-        in_script(&placed, &given(&secrets, &placed), out);
+        telling::check(&placed, &given(&secrets, &placed), out);
     }
     // Sites of one step follow each other.
     let mut last: Option<(&Step, HashSet<&str>)> = None;
@@ -113,54 +109,6 @@ fn listed(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
     }
 }
 
-/// What a script does with the secrets it has.
-fn in_script(placed: &Placed<'_>, given: &HashSet<&str>, out: &mut Vec<Diagnostic>) {
-    let Some(text) = placed.script().filter(|_| placed.in_shell() && !given.is_empty()) else { return };
-    let script = script::read(text.as_str());
-    for command in &script.commands {
-        if command.program() == "set"
-            && command.arguments().any(|word| word.text.starts_with('-') && word.text.contains('x'))
-        {
-            out.push(
-                Diagnostic::warning(
-                    code::TRACED_SECRET,
-                    "the shell prints every command, with the secrets in it",
-                    text.locate(command.range()),
-                )
-                .with_hint("remove `-x`: what is masked in logs is not masked everywhere"),
-            );
-        }
-        if !TELLING.contains(&command.program()) {
-            continue;
-        }
-        for word in command.arguments() {
-            if let Some(name) = given.iter().find(|name| names(word.text, name)) {
-                let how = match command.program() {
-                    "echo" | "printf" => "printed",
-                    _ => "an argument that every process of the machine can read",
-                };
-                out.push(
-                    Diagnostic::warning(
-                        code::SECRET_ARGUMENT,
-                        format!("the secret in `${name}` is {how}"),
-                        text.locate(word.range.clone()),
-                    )
-                    .with_hint("let the program read it from the environment, from a file, or from stdin"),
-                );
-            }
-        }
-    }
-}
-
-/// Whether a word expands the variable.
-fn names(word: &str, name: &str) -> bool {
-    let starts = word.match_indices('$').map(|(at, _)| &word[at + 1..]);
-    starts.map(|rest| rest.strip_prefix('{').unwrap_or(rest)).any(|rest| {
-        rest.strip_prefix(name)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
-    })
-}
-
 /// `env: {TOKEN: NPM_TOKEN}` hands over those five letters, unless `secrets` lists the name.
 fn unlisted(secrets: &HashSet<&str>, name: &str, value: &Text, out: &mut Vec<Diagnostic>) {
     let text = value.as_str();
@@ -177,12 +125,19 @@ fn unlisted(secrets: &HashSet<&str>, name: &str, value: &Text, out: &mut Vec<Dia
     }
 }
 
+/// Whether a name ends in a word for a secret: `TOKEN_KIND` is none.
 fn is_secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    let words: HashSet<&str> = upper.split(['_', '-']).collect();
-    ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "APIKEY", "CREDENTIALS"].iter().any(|word| words.contains(word))
-        || upper.ends_with("_KEY")
-            && (upper.contains("API") || upper.contains("ACCESS") || upper.contains("PRIVATE"))
+    let last = upper.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
+    let last = last.rsplit(['_', '-']).next().unwrap_or(last);
+    matches!(
+        last,
+        "TOKEN" | "SECRET" | "PASSWORD" | "PASSWD" | "PASSPHRASE" | "APIKEY" | "CREDENTIALS" | "PAT"
+    ) || upper.ends_with("_KEY")
+        && (upper.contains("API")
+            || upper.contains("ACCESS")
+            || upper.contains("PRIVATE")
+            || upper.contains("SECRET"))
 }
 
 /// Beginnings of credentials as their issuers mark them, and how long they are at least.

@@ -1,15 +1,25 @@
 //! URLs of a file: encrypted, and without passwords.
 
+use std::net::IpAddr;
+
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Text};
 use tako_schemas::workflow::Artifact;
 
 use crate::file::File;
-use crate::site;
+use crate::site::{self, Role};
+
+/// Characters that stand for something else.
+const MASKS: [char; 9] = ['$', '{', '*', '[', ']', '^', '<', '>', '%'];
 
 pub(super) fn check(file: &File<'_>, out: &mut Vec<Diagnostic>) {
     for flow in &file.flows {
-        site::of_flow(flow).iter().for_each(|site| of_text(site.text, out));
+        for site in site::of_flow(flow) {
+            // A proxy is spoken to in plain text, also about what is encrypted.
+            if !matches!(site.role, Role::Env(name) if name.to_ascii_lowercase().ends_with("_proxy")) {
+                of_text(site.text, out);
+            }
+        }
     }
     for artifact in file.manifest.artifacts.values() {
         let Artifact { command, install_command, verify_command, .. } = artifact;
@@ -29,8 +39,8 @@ fn of_text(text: &Text, out: &mut Vec<Diagnostic>) {
         let (login, host) =
             authority.rsplit_once('@').map_or((None, authority), |(login, host)| (Some(login), host));
         let password = login.and_then(|login| login.split_once(':')).map(|(_, password)| password);
-        // A variable is not written here.
-        if password.is_some_and(|password| !password.is_empty() && !password.starts_with(['$', '{'])) {
+        // A variable is not written here, nor is what masks and patterns leave out.
+        if password.is_some_and(|password| !password.is_empty() && !password.contains(MASKS)) {
             out.push(
                 Diagnostic::warning(
                     code::URL_PASSWORD,
@@ -42,32 +52,70 @@ fn of_text(text: &Text, out: &mut Vec<Diagnostic>) {
         }
         if scheme == "http://" && !is_local(host) {
             let message = format!("what comes from `http://{host}` may be from anybody on the way");
-            out.push(
-                Diagnostic::warning(code::PLAIN_HTTP, message, span).with_hint("write `https://`").with_fix(
-                    "write `https://`",
-                    text.locate(at..at + scheme.len()),
-                    "https://",
-                ),
-            );
+            let found = Diagnostic::warning(code::PLAIN_HTTP, message, span);
+            // Whoever names a port, or a host of their own network, knows which of the two is spoken there.
+            out.push(if host.contains(':') || is_private(host) {
+                found.with_hint("let it be served by `https://`")
+            } else {
+                let scheme = text.locate(at..at + scheme.len());
+                found.with_hint("write `https://`").with_fix("write `https://`", scheme, "https://")
+            });
         }
     }
 }
 
 /// Where URLs begin, and with which scheme.
 fn schemes(text: &str) -> impl Iterator<Item = (usize, &'static str)> {
-    ["http://", "https://"]
-        .into_iter()
-        .flat_map(move |scheme| text.match_indices(scheme).map(move |(at, _)| (at, scheme)))
+    [
+        "http://",
+        "https://",
+        "postgres://",
+        "postgresql://",
+        "mysql://",
+        "redis://",
+        "mongodb://",
+        "amqp://",
+        "ssh://",
+        "ftp://",
+    ]
+    .into_iter()
+    .flat_map(move |scheme| text.match_indices(scheme).map(move |(at, _)| (at, scheme)))
+}
+
+/// A host's name or address, without a port.
+fn name_of(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => host.split(':').next().unwrap_or(host),
+    }
 }
 
 /// Hosts that are reached without a network, or whose name only the run knows.
 fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => host.split(':').next().unwrap_or(host),
-    };
+    let name = name_of(host);
     let known = matches!(name, "localhost" | "::1" | "0.0.0.0" | "host.docker.internal" | "");
     // Names of documents, not addresses: they are compared, never fetched.
-    let names = matches!(name, "www.w3.org" | "json-schema.org" | "schemas.xmlsoap.org" | "maven.apache.org");
-    known || names || name.starts_with("127.") || name.ends_with(".localhost") || name.starts_with(['$', '{'])
+    let names =
+        matches!(name, "www.w3.org" | "json-schema.org" | "maven.apache.org" | "java.sun.com" | "purl.org")
+            || name.starts_with("schemas.");
+    // A name without a domain is one of a container beside.
+    let beside = !name.contains(['.', ':']);
+    known
+        || names
+        || beside
+        || name.starts_with("127.")
+        || name.ends_with(".localhost")
+        || name.starts_with(['$', '{'])
+}
+
+/// Hosts of a network of one's own (RFC 1918, RFC 6762, RFC 8375).
+fn is_private(host: &str) -> bool {
+    let name = name_of(host);
+    match name.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_private() || address.is_link_local(),
+        Ok(IpAddr::V6(_)) => true,
+        Err(_) => [".local", ".internal", ".lan", ".home.arpa", ".corp", ".test"]
+            .iter()
+            .any(|end| name.ends_with(end)),
+    }
 }

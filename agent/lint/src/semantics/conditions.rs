@@ -8,7 +8,7 @@ use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Span, Text};
 use tako_schemas::range::{VersionRange, foreign_version};
 
-use super::{hinted, meant};
+use super::{dashes, hinted, meant};
 use crate::file::{File, Flow, Stage};
 use crate::{scope, site};
 
@@ -27,7 +27,11 @@ pub(super) fn check(flow: &Flow, out: &mut Vec<Diagnostic>) {
             // Names of inputs, steps and outputs are the business of checks of their own.
             let named = matches!(&finding.kind, FindingKind::UnknownField { path, .. }
                 if path.starts_with("inputs.") || path.starts_with("steps."));
-            if named || (matches!(finding.kind, FindingKind::AlwaysTrue) && !certain) {
+            // A name with a dash is reported where inputs are.
+            let rest = asked.text.as_str().get(finding.range.start..).unwrap_or_default();
+            let dashed =
+                matches!(finding.kind, FindingKind::Mismatch { .. }) && dashes::meant(flow, rest).is_some();
+            if named || dashed || (matches!(finding.kind, FindingKind::AlwaysTrue) && !certain) {
                 continue;
             }
             out.push(judged(asked.text, finding, false));

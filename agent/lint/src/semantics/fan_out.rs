@@ -1,5 +1,7 @@
 //! Fan-outs: what they deliver was recorded before, what was recorded is delivered, and waiting has a limit.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use tako_engine::emission::fan_out;
 use tako_schemas::code;
@@ -8,7 +10,7 @@ use tako_schemas::suggest::closest;
 use tako_schemas::workflow::{Action, OutputSource, Param};
 
 use crate::file::{File, Flow, Placed, Stage};
-use crate::script;
+use crate::shell;
 
 /// The step's name in `uses`.
 const FAN_OUT: &str = "tako/fan-out@v1";
@@ -156,18 +158,17 @@ fn lost_files(file: &File<'_>, steps: &[Placed<'_>], fan_out: &Placed<'_>, out: 
             OutputSource::File(path) => Some(path.as_str()),
             _ => None,
         }));
-        let script = placed.script().map_or("", |script| script.as_str());
-        written
-            .extend(script::read(script).commands.iter().filter_map(|command| Some(command.target()?.text)));
+        let script = shell::read(placed.script().map_or("", |script| script.as_str()));
+        written.extend(script.commands.iter().filter_map(|command| Some(script.target(command)?.text)));
     }
     written.retain(|path| is_file_of_workspace(path) && !is_made(path));
+    let written: HashSet<&str> = written.iter().map(|path| path.trim_start_matches("./")).collect();
     for placed in steps.iter().filter(|placed| placed.position > fan_out.position) {
         let Some(text) = placed.script() else { continue };
-        let script = script::read(text.as_str());
+        let script = shell::read(text.as_str());
         for word in script.commands.iter().flat_map(|command| &command.words) {
-            let path = word.text.trim_matches(['"', '\'']);
-            if written.iter().any(|written| written.trim_start_matches("./") == path.trim_start_matches("./"))
-            {
+            let path = word.plain();
+            if written.contains(path.trim_start_matches("./")) {
                 let message = format!("`{path}` may be gone here: it was made before the wait");
                 out.push(
                     Diagnostic::info(code::LOST_FILE, message, text.locate(word.range.clone()))

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tako_schemas::code;
 use tako_schemas::diagnostic::Diagnostic;
 
-use super::{hinted, meant};
+use super::{dashes, hinted, meant};
 use crate::file::{File, Flow};
 use crate::site;
 
@@ -13,7 +13,25 @@ pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
     let names = site::names(flow);
     let read = names.iter().filter(|named| named.path.first().is_some_and(|root| root == "inputs"));
     let declared = || flow.workflow.inputs.keys().map(String::as_str);
+    let mut dashed: HashSet<&str> = HashSet::new();
     for named in read.clone() {
+        let written = file.source.text().get(named.span.start..).unwrap_or_default();
+        if let Some(name) = dashes::meant(flow, written) {
+            // Templates read it as a name.
+            if named.in_condition {
+                dashed.insert(name);
+                let end = named.span.start + "inputs.".len() + name.len();
+                let message = format!("in an expression `inputs.{name}` is a subtraction");
+                out.push(
+                    Diagnostic::error(code::TYPES, message, named.span.start..end)
+                        .with_hint(format!(
+                            "write `.inputs.{name}`, with a dot in front, or `inputs[\"{name}\"]`"
+                        ))
+                        .with_fix(format!("write `.inputs.{name}`"), named.span.start..named.span.start, "."),
+                );
+            }
+            continue;
+        }
         let Some(name) = named.path.get(1).filter(|name| *name != "*" && flow.input(name).is_none()) else {
             continue;
         };
@@ -36,7 +54,7 @@ pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
                     .with_hint("with a default it is never missing: remove one of the two"),
             );
         }
-        let used = all || by_name.contains(name.as_str());
+        let used = all || dashed.contains(name.as_str()) || by_name.contains(name.as_str());
         // Dependents get the inputs of the same name.
         if !used && file.manifest.dependents.is_empty() && !in_environment(file, name) {
             let message =

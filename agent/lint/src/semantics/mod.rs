@@ -1,6 +1,7 @@
 //! What a file means: `TK04xx`.
 
 mod conditions;
+mod dashes;
 mod events;
 mod fan_out;
 pub(crate) mod inputs;

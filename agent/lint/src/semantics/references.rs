@@ -10,6 +10,7 @@ use tako_schemas::workflow::Action;
 
 use super::{hinted, meant};
 use crate::file::{File, Flow, Placed, Stage};
+use crate::shell;
 use crate::site::{self, Named};
 
 pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
@@ -95,6 +96,10 @@ fn existence(flow: &Flow, named: &Named<'_>, target: &Placed<'_>, output: &str, 
         out.push(
             found.with_label(target.step.span, "this step").with_hint(format!("did you mean `{near}`?")),
         );
+    } else if let (false, "outcome" | "conclusion" | "status") = (writes, output) {
+        out.push(Diagnostic::warning(code::UNKNOWN_OUTPUT, message, named.span).with_hint(format!(
+            "how a step ended is its `result`, which conditions can ask: `steps.{id}.result`"
+        )));
     } else if !writes && target.script().is_some_and(|script| is_plain(script.as_str())) {
         out.push(
             Diagnostic::warning(code::UNKNOWN_OUTPUT, message, named.span)
@@ -106,11 +111,11 @@ fn existence(flow: &Flow, named: &Named<'_>, target: &Placed<'_>, output: &str, 
 
 /// Whether a script runs nothing but well-known programs, none of which writes outputs by itself.
 fn is_plain(script: &str) -> bool {
-    const PLAIN: [&str; 22] = [
+    const PLAIN: [&str; 19] = [
         "echo", "printf", "cat", "cp", "mv", "rm", "mkdir", "cd", "ls", "test", "[", "true", "false", "set",
-        "export", "sed", "grep", "wc", "git", "go", "cargo", "npm",
+        "export", "sed", "grep", "wc", "git",
     ];
-    crate::script::read(script).commands.iter().all(|command| PLAIN.contains(&command.program()))
+    shell::read(script).commands.iter().all(|command| PLAIN.contains(&command.program()))
 }
 
 /// Whether the step surely ran, and surely succeeded.

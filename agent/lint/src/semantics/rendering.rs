@@ -1,7 +1,7 @@
 //! Text that looks as if it meant something: templates where none are rendered, and the ways of other systems.
 
 use tako_schemas::code;
-use tako_schemas::diagnostic::{Diagnostic, Span, Text};
+use tako_schemas::diagnostic::{Diagnostic, Edit, Span, Text};
 use tako_schemas::workflow::{Action, Concurrency};
 
 use crate::file::{File, Flow, Placed};
@@ -37,10 +37,10 @@ pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
         of_step(file, &placed, out);
     }
     for site in site::of_flow(flow) {
-        dollars(site.text, out);
+        dollars(file, site.text, out);
     }
     for asked in site::conditions(flow) {
-        dollars(asked.text, out);
+        dollars(file, asked.text, out);
     }
 }
 
@@ -79,17 +79,34 @@ fn not_rendered(what: &str, span: Span) -> Diagnostic {
 }
 
 /// `${{ … }}`: the value comes out behind a `$`.
-fn dollars(text: &Text, out: &mut Vec<Diagnostic>) {
+fn dollars(file: &File<'_>, text: &Text, out: &mut Vec<Diagnostic>) {
     for (at, _) in text.as_str().match_indices("${{") {
         let span = text.locate(at..at + 3);
-        out.push(
-            Diagnostic::warning(
-                code::FOREIGN_EXPRESSION,
-                "`${{ … }}` leaves its `$` in front of the value",
-                span,
-            )
-            .with_hint("write `{{ … }}`")
-            .with_fix("remove the `$`", text.locate(at..at + 1), ""),
-        );
+        let found = Diagnostic::warning(
+            code::FOREIGN_EXPRESSION,
+            "`${{ … }}` leaves its `$` in front of the value",
+            span,
+        )
+        .with_hint("write `{{ … }}`");
+        let dollar = text.locate(at..at + 1);
+        let whole = text.span();
+        out.push(if dollar.start != whole.start {
+            found.with_fix("remove the `$`", dollar, "")
+        } else if is_quotable(file, text) {
+            // Without its dollar a plain scalar would begin with YAML's own braces.
+            let mut found = found.with_fix("put the text in quotes, without the `$`", dollar, "'");
+            if let Some(fix) = &mut found.fix {
+                fix.edits.push(Edit { span: (whole.end..whole.end).into(), text: "'".to_owned() });
+            }
+            found
+        } else {
+            found
+        });
     }
+}
+
+/// Whether quotes around it are all that a scalar needs to be a quoted one.
+fn is_quotable(file: &File<'_>, text: &Text) -> bool {
+    let written = file.source.text().get(text.span().start..text.span().end);
+    written == Some(text.as_str()) && !text.as_str().contains(['\n', '\''])
 }

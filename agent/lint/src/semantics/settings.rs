@@ -10,7 +10,7 @@ use tako_schemas::diagnostic::{Diagnostic, Places, Span, Text};
 use tako_schemas::workflow::{Action, OutputSource};
 
 use crate::file::{File, Flow, Placed};
-use crate::script;
+use crate::shell;
 
 /// Keys that only mean something in a container.
 const OF_CONTAINERS: [&str; 5] = ["pull_policy", "network", "capabilities", "security_profile", "volumes"];
@@ -94,9 +94,7 @@ fn limits(flow: &Flow, placed: &Placed<'_>, out: &mut Vec<Diagnostic>) {
 
 fn script_of(placed: &Placed<'_>, out: &mut Vec<Diagnostic>) {
     let Some(text) = placed.script().filter(|_| placed.in_shell()) else { return };
-    let empty =
-        script::read(text.as_str()).commands.iter().all(|command| matches!(command.program(), ":" | "true"));
-    if empty {
+    if shell::read(text.as_str()).is_empty() {
         out.push(
             Diagnostic::warning(code::EMPTY_SCRIPT, "the script does nothing", text.span())
                 .with_hint("write what the step shall do, or remove the step"),

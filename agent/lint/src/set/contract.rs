@@ -1,5 +1,7 @@
 //! The contract of an event: what filters and mappings read is what the producer emits.
 
+use std::collections::HashSet;
+
 use tako_expr::cel::{FindingKind, Scope};
 use tako_expr::template::Template;
 use tako_expr::types::Type;
@@ -23,12 +25,19 @@ pub(super) fn check(set: &Set<'_>, _: &Member<'_>, manifest: &Manifest, out: &mu
 /// What may be in the payload of the events that a subscription is about, if all of them are known.
 fn payload(set: &Set<'_>, subscription: &Subscription) -> Option<Type> {
     let (_, offers) = set.member(&subscription.artifact.repo)?;
+    let range = &subscription.schema_version;
+    let in_range =
+        |version: Option<&str>| version.is_none_or(|version| range.matches(version).unwrap_or(true));
     let mut known: Option<Type> = None;
     for kind in &subscription.events {
         let mut of_kind = offers
             .iter()
             .filter(|offer| {
                 offer.kind == kind.as_str() && offer.artifacts.contains(&subscription.artifact.name)
+            })
+            // What the range leaves out does not get here.
+            .filter(|offer| {
+                offer.versions.is_empty() || offer.versions.iter().any(|version| in_range(version.as_deref()))
             })
             .map(|offer| offer.payload.clone())
             .peekable();
@@ -81,7 +90,18 @@ fn mappings(subscription: &Subscription, payload: &Type, out: &mut Vec<Diagnosti
     let source = &subscription.artifact.repo;
     for text in subscription.inputs.values() {
         let Ok(template) = Template::compile(text.as_str()) else { continue };
+        // What the template asks for, as in `{{ if .payload.x }}`, it also knows to be without.
+        let asked: HashSet<&[String]> = template
+            .references()
+            .iter()
+            .filter(|reference| reference.lenient)
+            .map(|reference| &reference.path[..])
+            .collect();
+        let is_asked = |path: &[String]| (1..=path.len()).any(|len| asked.contains(&path[..len]));
         for reference in template.references().iter().filter(|reference| !reference.lenient) {
+            if is_asked(&reference.path) {
+                continue;
+            }
             let path = match &reference.path[..] {
                 [root, rest @ ..] if root == "payload" => rest,
                 [event, root, rest @ ..] if event == "event" && root == "payload" => rest,

@@ -21,6 +21,47 @@ fn values_of_events_in_scripts() {
             &["TK0503 .event.payload.t"],
         ),
         (
+            "quoted in quotes within quotes",
+            file("'x=\"$(basename {{ .event.payload.t | shell_quote }})\"'"),
+            &[],
+        ),
+        (
+            "quoted behind a shift",
+            file("'(( x = 1 << 2 )); echo \"{{ .event.payload.t | shell_quote }}\"'"),
+            &["TK0608 (( x = 1 << 2 ))", "TK0503 .event.payload.t"],
+        ),
+        ("encoded", file("'curl \"https://example.org/{{ .event.payload.t | url_encode }}\"'"), &[]),
+        (
+            "in a comment",
+            file("\"make\\n# {{ .event.payload.t | shell_quote }}\""),
+            &["TK0501 \"make\\n# {{ .event.payload.t | shell_quote }}\""],
+        ),
+        (
+            "through a variable of the template",
+            file("{run: 'echo {{ .env.T }}', env: {T: '{{ .event.payload.t }}'}}"),
+            &["TK0501 .env.T"],
+        ),
+        (
+            "run by eval",
+            file("{run: 'eval \"make $T\"', env: {T: '{{ .event.payload.t }}'}}"),
+            &["TK0501 $T"],
+        ),
+        (
+            "quoted, then run by eval",
+            file("'eval {{ .event.payload.t | shell_quote }}'"),
+            &["TK0501 {{ .event.payload.t | shell_quote }}"],
+        ),
+        (
+            "run by another shell",
+            file("{run: 'bash -ec \"make $T\"', env: {T: '{{ .event.payload.t }}'}}"),
+            &["TK0501 $T"],
+        ),
+        (
+            "an argument of another shell",
+            file("{run: 'bash -c ''make \"$1\"'' _ \"$T\"', env: {T: '{{ .event.payload.t }}'}}"),
+            &[],
+        ),
+        (
             "changed, not quoted",
             file("'echo {{ .event.payload.t | upper | default \"x\" }}'"),
             &["TK0501 .event.payload.t"],
@@ -50,6 +91,22 @@ fn values_of_events_in_scripts() {
             file("'echo T={{ .event.payload.t | shell_quote }} >> $TAKO_ENV'"),
             &["TK0506 .event.payload.t"],
         ),
+        (
+            "a variable in the environment",
+            file("{run: 'echo \"T=$T\" >> \"$TAKO_ENV\"', env: {T: '{{ .event.payload.t }}'}}"),
+            &["TK0506 $T"],
+        ),
+        (
+            "several lines of it",
+            file("{run: '{ echo A=1; echo \"T=$TAKO_INPUT_T\"; } >> \"$GITHUB_ENV\"'}"),
+            &["TK0506 $TAKO_INPUT_T"],
+        ),
+        (
+            "through tee",
+            file("'echo \"$TAKO_INPUT_T\" | tee -a \"$TAKO_PATH\"'"),
+            &["TK0506 $TAKO_INPUT_T", "TK0612 tee -a \"$TAKO_PATH\""],
+        ),
+        ("an output of the step", file("'echo \"t=$TAKO_INPUT_T\" >> \"$TAKO_OUTPUT\"'"), &[]),
         ("an image", file("{run: make, image: 'go:{{ .event.payload.t }}'}"), &["TK0505 .event.payload.t"]),
         ("a directory", file("{run: make, working_directory: '{{ .inputs.t }}'}"), &["TK0505 .inputs.t"]),
     ];
@@ -58,6 +115,21 @@ fn values_of_events_in_scripts() {
         "an input that people fill",
         "version: 1\nworkflows: {w: {inputs: {a: {}}, steps: ['echo {{ .inputs.a }}']}}",
         &["TK0502 .inputs.a"],
+    )]);
+    let checked = |pattern: &str| {
+        format!(
+            "version: 1\nworkflows: {{w: {{inputs: {{a: {{validation: {{pattern: '{pattern}'}}}}}}, steps: ['echo {{{{ .inputs.a }}}}']}}}}"
+        )
+    };
+    table(&[
+        ("one whose pattern holds for a part", checked("v[0-9]+"), &["TK0502 .inputs.a"]),
+        ("one whose pattern lets much pass", checked("^v.*$"), &["TK0502 .inputs.a"]),
+        ("one whose pattern lets nothing else pass", checked("^v[0-9.]+$"), &[]),
+    ]);
+    table(&[(
+        "an output of a template",
+        "version: 1\nworkflows:\n  w:\n    steps:\n      - {id: a, run: make, produces: {outputs: {o: '{{ .event.payload.t }}'}}}\n      - 'echo {{ .steps.a.outputs.o }}'\nsubscriptions:\n  - {artifact: my-org/lib:default, events: [built], workflow: w}\n",
+        &["TK0501 .steps.a.outputs.o"],
     )]);
 }
 
@@ -91,6 +163,11 @@ fn containers() {
             "run: make\nimage: go:1\nvolumes: [{source: /var/run/docker.sock, destination: /s}]",
             &["TK0514 /var/run/docker.sock"],
         ),
+        (
+            "certificates",
+            "run: make\nimage: go:1\nvolumes: [{source: /etc/ssl/certs, destination: /s, read_only: true}]",
+            &[],
+        ),
         ("everything", "run: make\nimage: go:1\nvolumes: [{source: /, destination: /s}]", &["TK0514 /"]),
         (
             "a cache",
@@ -115,8 +192,49 @@ fn scripts() {
     steps(&[
         ("a download", "run: curl -fsSL https://example.org/x -o x", &[]),
         ("run as it comes", "run: curl -fsSL https://example.org/x | sh", &["TK0521 sh"]),
+        (
+            "what a shell reads",
+            "run: bash <(curl https://example.org/x)\nshell: bash",
+            &["TK0521 bash <(curl https://example.org/x)"],
+        ),
+        (
+            "sourced",
+            "run: source <(curl https://example.org/x)\nshell: bash",
+            &["TK0521 source <(curl https://example.org/x)"],
+        ),
+        (
+            "as code",
+            "run: bash -c \"$(curl https://example.org/x)\"",
+            &["TK0521 bash -c \"$(curl https://example.org/x)\""],
+        ),
+        (
+            "evaluated",
+            "run: eval \"$(curl https://example.org/x)\"",
+            &["TK0521 eval \"$(curl https://example.org/x)\""],
+        ),
+        (
+            "as root",
+            "run: curl https://example.org/x | sudo -E bash -",
+            &["TK0521 sudo -E bash -", "TK0523 sudo -E bash -"],
+        ),
+        ("with options", "run: curl https://example.org/x | sh -s -- -y", &["TK0521 sh -s -- -y"]),
+        ("in time", "run: timeout 30 curl https://example.org/x | sh", &["TK0521 sh"]),
+        ("unpacked", "run: curl https://example.org/x | gunzip | sh", &["TK0521 sh"]),
+        ("kept too", "run: curl https://example.org/x | tee y | sh", &["TK0612 tee y", "TK0521 sh"]),
+        ("a module", "run: curl https://example.org/x | python3 -m json.tool", &[]),
+        ("code for each line", "run: curl https://example.org/x | perl -ne 'print if /a/'", &[]),
+        ("code", "run: curl https://example.org/x | node -e 'process.stdin'", &[]),
+        ("a file of the workspace", "run: curl https://example.org/x | sh ./read.sh", &[]),
+        ("an answer", "run: v=$(curl https://example.org/x) && sh -c 'make \"$1\"' _ \"$v\"", &[]),
         ("through a reader", "run: curl https://example.org/x | tee y", &["TK0612 tee y"]),
         ("unencrypted", "run: curl http://example.org/x -o x", &["TK0518 http://example.org/x"]),
+        (
+            "a network of one's own",
+            "run: curl http://10.0.0.5/x http://db/x http://x.internal/",
+            &["TK0518 http://10.0.0.5/x", "TK0518 http://x.internal/"],
+        ),
+        ("of a database", "run: psql postgres://ci:hunter2@db/x", &["TK0519 postgres://ci:hunter2@db/x"]),
+        ("a mask", "run: git clone https://me:***@example.org/x", &[]),
         ("on this machine", "run: curl http://localhost:8080/ http://127.0.0.1/ http://[::1]:1/", &[]),
         ("a namespace", "run: echo http://www.w3.org/2000/svg", &[]),
         (
@@ -130,6 +248,16 @@ fn scripts() {
         ("root", "run: sudo apt-get install x", &["TK0523 sudo apt-get install x"]),
         ("a word", "run: echo sudo", &[]),
         ("for everybody", "run: chmod 777 x", &["TK0525 chmod 777 x"]),
+        ("for everybody too", "run: chmod -R 666 x", &["TK0525 chmod -R 666 x"]),
+        ("in words", "run: chmod go+w x", &["TK0525 chmod go+w x"]),
+        ("to run", "run: chmod a+x x && chmod 755 y && chmod 1777", &["TK0525 chmod 1777"]),
+        ("certificates of git", "run: git -c http.sslVerify=false fetch", &["TK0522 http.sslVerify=false"]),
+        ("for good", "run: git config --global http.sslverify false", &["TK0522 false"]),
+        ("of npm", "run: npm config set strict-ssl false", &["TK0522 false"]),
+        ("of pip", "run: pip install --trusted-host=x y", &["TK0522 --trusted-host=x"]),
+        ("of node", "run: NODE_TLS_REJECT_UNAUTHORIZED=0 npm ci", &["TK0522 NODE_TLS_REJECT_UNAUTHORIZED=0"]),
+        ("keys of hosts", "run: ssh -o StrictHostKeyChecking=no x", &["TK0522 StrictHostKeyChecking=no"]),
+        ("a privileged container", "run: docker run --privileged x", &["TK0523 --privileged"]),
         ("for the user", "run: chmod u+x x", &[]),
     ]);
 }
@@ -139,6 +267,13 @@ fn environment() {
     steps(&[
         ("what programs load", "run: make\nenv: {LD_PRELOAD: x.so}", &["TK0507 x.so"]),
         ("what git is called", "run: make\nenv: {GIT_AUTHOR_NAME: me}", &[]),
+        ("limits of node", "run: make\nenv: {NODE_OPTIONS: --max-old-space-size=4096}", &[]),
+        (
+            "code that node loads",
+            "run: make\nenv: {NODE_OPTIONS: --require ./x.js}",
+            &["TK0507 --require ./x.js"],
+        ),
+        ("a proxy", "run: make\nenv: {HTTP_PROXY: 'http://proxy.example.org:3128'}", &[]),
         ("what git runs", "run: make\nenv: {GIT_SSH_COMMAND: ssh}", &["TK0507 ssh"]),
         ("certificates", "run: make\nenv: {NODE_TLS_REJECT_UNAUTHORIZED: 0}", &["TK0522 0"]),
         ("certificates, checked", "run: make\nenv: {NODE_TLS_REJECT_UNAUTHORIZED: 1}", &[]),
@@ -168,6 +303,43 @@ fn secrets() {
             file("", "{run: 'curl -H \"Authorization: ${T}\" https://x', env: {T: NPM_TOKEN}}"),
             &["TK0510 \"Authorization: ${T}\""],
         ),
+        (
+            "printed by cat",
+            file("", "{run: \"cat <<A\\n$T\\nA\", env: {T: NPM_TOKEN}}"),
+            &["TK0510 \"cat <<A\\n$T\\nA\""],
+        ),
+        ("all of them", file("", "{run: env, env: {T: NPM_TOKEN}}"), &["TK0510 env"]),
+        ("as an option", file("", "{run: 'deploy --token \"$T\"', env: {T: NPM_TOKEN}}"), &["TK0510 \"$T\""]),
+        (
+            "to the password's reader",
+            file("", "{run: 'echo \"$T\" | docker login --password-stdin', env: {T: NPM_TOKEN}}"),
+            &[],
+        ),
+        ("to a file", file("", "{run: 'printf %s \"$T\" > .npmrc', env: {T: NPM_TOKEN}}"), &[]),
+        (
+            "from a string",
+            file("", "{run: 'gpg --passphrase-fd 0 <<< \"$T\"', shell: bash, env: {T: NPM_TOKEN}}"),
+            &[],
+        ),
+        ("its name alone", file("", "{run: 'echo ''$T'' \\$T', env: {T: NPM_TOKEN}}"), &[]),
+        (
+            "whether it is there",
+            file("", "{run: 'echo ${T:+set}; [ -n \"$T\" ]; test \"$T\"', env: {T: NPM_TOKEN}}"),
+            &[],
+        ),
+        ("to a function", file("", "{run: 'f() { :; }; f \"$T\"', env: {T: NPM_TOKEN}}"), &[]),
+        ("into a word", file("", "{run: 'x=$(echo \"$T\" | base64)', env: {T: NPM_TOKEN}}"), &[]),
+        (
+            "traced by name",
+            file("", "{run: 'set -eo xtrace', env: {T: NPM_TOKEN}}"),
+            &["TK0524 set -eo xtrace"],
+        ),
+        (
+            "traced by its shell",
+            file("", "{run: make, shell: 'bash -ex {0}', env: {T: NPM_TOKEN}}"),
+            &["TK0524 bash -ex {0}"],
+        ),
+        ("words, not options", file("", "{run: 'set -- --prefix -x', env: {T: NPM_TOKEN}}"), &[]),
         ("another variable", file("", "{run: 'echo $TT', env: {T: NPM_TOKEN}}"), &[]),
         (
             "traced",
@@ -189,6 +361,7 @@ fn secrets() {
         ),
         ("a password", "run: make\nenv: {DB_PASSWORD: hunter2hunter2}", &["TK0509 hunter2hunter2"]),
         ("a path is none", "run: make\nenv: {TOKEN_FILE: /run/secrets/token1}", &[]),
+        ("a kind of one", "run: make\nenv: {TOKEN_ENDPOINT1: abcdefgh12345}", &[]),
         ("a word is none", "run: make\nenv: {TOKEN_KIND: bearer}", &[]),
         ("a name that is not listed", "run: make\nenv: {T: NPM_TOKEN}", &["TK0528 NPM_TOKEN"]),
     ]);

@@ -51,7 +51,7 @@ fn conditions_and_inputs() {
         ("an input with a hyphen", file("a-b: {}", "run: 'echo \"$TAKO_INPUT_A_B\"'"), &[]),
         ("an input that is not", file("a: {}", "run: make"), &["TK0413 a"]),
         ("used in a condition alone", file("a: {}", "run: make, if: inputs.a == \"x\""), &[]),
-        ("an input that is not declared", file("", "run: make, if: inputs.a == \"x\""), &["TK0403 inputs"]),
+        ("an input that is not declared", file("", "run: make, if: inputs.a == \"x\""), &["TK0403 inputs.a"]),
         (
             "a number against a text",
             file("a: {type: number}", "run: make, if: inputs.a == \"1\""),
@@ -88,6 +88,19 @@ fn conditions_and_inputs() {
             "a range that is none",
             file("a: {}", "run: make, if: 'semver.satisfies(inputs.a, \"^1\")'"),
             &["TK0411 \"^1\""],
+        ),
+        (
+            "a dash that subtracts",
+            file("dry-run: {type: boolean}", "run: make, if: inputs.dry-run == true"),
+            &["TK0406 inputs.dry-run"],
+        ),
+        ("a dash in a name", file("a-b: {type: boolean}", "run: make, if: .inputs.a-b == true"), &[]),
+        (
+            "how a step ended elsewhere",
+            file("", "run: make, if: steps.step-1.outcome == \"success\"")
+                .replace("step-1", "a")
+                .replace("- {run", "- {id: a, run: ./a}\n      - {run"),
+            &["TK0401 steps.a.outcome"],
         ),
         (
             "braces",

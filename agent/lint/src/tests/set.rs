@@ -54,6 +54,13 @@ fn producers_and_subscribers() {
     let lib = producer("version: 1.0.0, count: 3, 'tags': [a], kind: stable", "");
     let cases: Vec<(&str, String, &[&str])> = vec![
         (
+            "asked for before it is read",
+            subscriber(
+                "schema_version: ^1.0.0, filters: ['has(payload.no) && payload.no == \"a\"'], inputs: {v: '{{ if .payload.no }}{{ .payload.no }}{{ end }}'}",
+            ),
+            &[],
+        ),
+        (
             "they meet",
             subscriber(
                 "schema_version: ^1.0.0, filters: ['payload.count > 2'], inputs: {v: '{{ .payload.version }}'}",

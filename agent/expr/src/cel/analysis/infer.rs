@@ -13,13 +13,23 @@ use crate::types::Type;
 
 /// Analyses `root`; `locate` says where a node stands in the source.
 pub(crate) fn analyse(root: &IdedExpr, scope: &Scope, locate: &dyn Fn(u64) -> Range<usize>) -> Analysis {
-    let mut walker =
-        Walker { scope, locate, bound: Vec::new(), asks_after_failure: false, out: Analysis::default() };
+    let mut walker = Walker {
+        scope,
+        locate,
+        bound: Vec::new(),
+        asked: Vec::new(),
+        asks_after_failure: false,
+        out: Analysis::default(),
+    };
     walker.asks_after_failure = calls_status(root);
     let known = walker.expr(root);
     walker.verdict(root, &known);
     walker.demands(root);
     walker.contradictions();
+    let asked = std::mem::take(&mut walker.asked);
+    walker.out.findings.retain(
+        |found| !matches!(&found.kind, FindingKind::UnknownField { path, .. } if asked.contains(path)),
+    );
     walker.out
 }
 
@@ -50,6 +60,8 @@ pub(super) struct Walker<'a> {
     locate: &'a dyn Fn(u64) -> Range<usize>,
     /// Variables of the macros around, innermost last.
     bound: Vec<(String, Type)>,
+    /// Paths that the expression asks for with `has(…)`.
+    asked: Vec<String>,
     /// Whether the expression calls `failure()` or `always()`: then it is asked after a failure too.
     pub(super) asks_after_failure: bool,
     pub(super) out: Analysis,
@@ -91,6 +103,10 @@ impl Walker<'_> {
             && select.test
         {
             // `has(a.b)`: whether the last field is there is the question.
+            if let Some(mut path) = path::of(&select.operand) {
+                path.push(select.field.clone());
+                self.asked.push(path.join("."));
+            }
             self.expr(&select.operand);
             return Known::of(Type::Bool);
         }

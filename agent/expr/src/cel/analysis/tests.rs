@@ -2,14 +2,14 @@ use super::*;
 use crate::cel::{Kind, Program};
 
 fn scope(status: Option<Status>) -> Scope {
-    let words = |words: &[&str]| Type::OneOf(words.iter().map(|word| (*word).to_owned()).collect());
+    let words = |words: &[&str]| Type::one_of(words.iter().map(|word| (*word).to_owned()).collect());
     let inputs = Type::closed([
         ("name", Type::Text),
         ("count", Type::Number),
         ("dry-run", Type::Bool),
         ("target", words(&["staging", "production"])),
     ]);
-    let outputs = Type::Map { fields: [("version".to_owned(), Type::Text)].into(), open: true };
+    let outputs = Type::map([("version".to_owned(), Type::Text)].into(), true);
     let step = Type::closed([("outputs", outputs), ("result", words(&["success", "failure"]))]);
     let event = Type::closed([("type", Type::Text), ("payload", Type::open())]);
     let variables = Type::closed([

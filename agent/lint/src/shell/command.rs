@@ -1,0 +1,137 @@
+//! A simple command, and which program it runs.
+
+use std::ops::Range;
+
+/// A simple command.
+#[derive(Debug, Default)]
+pub(crate) struct Command<'s> {
+    /// Its words, without redirections and reserved words.
+    pub(crate) words: Vec<Word<'s>>,
+    /// The commands whose output it reads through a pipe.
+    pub(crate) reads: Range<usize>,
+    /// Whether another command reads what it writes.
+    pub(crate) feeds: bool,
+    /// Position of the redirection that says where its output goes.
+    pub(crate) writes: Option<usize>,
+    /// Position of the redirection that is its here-document.
+    pub(crate) document: Option<usize>,
+    /// The command of which it is a part, in `$(…)` or `<(…)`.
+    pub(crate) inside: Option<Inside>,
+}
+
+/// How a command is part of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Inside {
+    /// The other command.
+    pub(crate) command: Option<usize>,
+    /// Where the substitution begins.
+    pub(crate) at: usize,
+    /// Whether it is `<(…)`, a file to read, and not `$(…)`, a text.
+    pub(crate) file: bool,
+}
+
+/// A word of a script.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Word<'s> {
+    pub(crate) text: &'s str,
+    pub(crate) range: Range<usize>,
+}
+
+/// Programs that run another one, the options that take a value, and how many operands stand in front of the other.
+const WRAPPERS: [(&str, &[&str], usize); 15] = [
+    ("builtin", &[], 0),
+    ("command", &[], 0),
+    ("doas", &["-u", "-C"], 0),
+    ("env", &["-u", "-C", "-S"], 0),
+    ("exec", &["-a"], 0),
+    ("ionice", &["-c", "-n"], 0),
+    ("nice", &["-n"], 0),
+    ("nohup", &[], 0),
+    ("setsid", &[], 0),
+    ("stdbuf", &["-i", "-o", "-e"], 0),
+    ("sudo", &["-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U"], 0),
+    ("time", &["-f", "-o"], 0),
+    ("timeout", &["-k", "-s"], 1),
+    ("xargs", &["-n", "-I", "-P", "-L", "-d", "-a", "-s"], 0),
+    ("busybox", &[], 0),
+];
+
+impl<'s> Word<'s> {
+    /// The text without quotes around the whole of it, and without a backslash in front.
+    pub(crate) fn plain(&self) -> &'s str {
+        let text = self.text.strip_prefix('\\').unwrap_or(self.text);
+        let inner = ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote));
+        inner.unwrap_or(text)
+    }
+
+    /// The last part of a path.
+    fn name(&self) -> &'s str {
+        let text = self.plain();
+        text.rsplit('/').next().unwrap_or(text)
+    }
+}
+
+impl<'s> Command<'s> {
+    /// The program's name, without directories. Assignments and programs that run another one are passed over.
+    pub(crate) fn program(&self) -> &'s str {
+        self.words.get(self.invoked()).map_or("", Word::name)
+    }
+
+    /// The words behind the program.
+    pub(crate) fn arguments(&self) -> impl DoubleEndedIterator<Item = &Word<'s>> + Clone {
+        self.words.iter().skip(self.invoked() + 1)
+    }
+
+    /// The programs in front of the program, like `sudo`.
+    pub(crate) fn wrappers(&self) -> impl Iterator<Item = &'s str> {
+        let wrappers = self.words.iter().take(self.invoked()).map(Word::name);
+        wrappers.filter(|word| WRAPPERS.iter().any(|(name, ..)| name == word))
+    }
+
+    /// Whether what it prints ends up in the log.
+    pub(crate) fn is_logged(&self) -> bool {
+        !self.feeds && self.inside.is_none() && self.writes.is_none()
+    }
+
+    /// The whole command.
+    pub(crate) fn range(&self) -> Range<usize> {
+        match (self.words.first(), self.words.last()) {
+            (Some(first), Some(last)) => first.range.start..last.range.end,
+            _ => 0..0,
+        }
+    }
+
+    /// Position of the program among the words.
+    fn invoked(&self) -> usize {
+        let mut at = 0;
+        // `env` alone prints, and `exec > file` redirects: the last wrapper is the program if nothing follows.
+        let mut last = self.words.len();
+        while let Some(word) = self.words.get(at) {
+            if is_assignment(word.text) {
+                at += 1;
+                continue;
+            }
+            last = at;
+            let Some((_, valued, operands)) = WRAPPERS.iter().find(|(name, ..)| *name == word.name()) else {
+                return at;
+            };
+            at += 1;
+            while let Some(option) = self.words.get(at).filter(|word| word.text.starts_with('-')) {
+                at += if valued.contains(&option.text) { 2 } else { 1 };
+            }
+            at += operands;
+        }
+        last
+    }
+}
+
+/// Whether a word in front of a program sets a variable.
+pub(super) fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        let name = name.strip_suffix('+').unwrap_or(name);
+        let name = name.split('[').next().unwrap_or(name);
+        !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    })
+}

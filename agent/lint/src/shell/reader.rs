@@ -1,0 +1,503 @@
+//! Reading a script, in one pass.
+
+mod words;
+
+use std::ops::Range;
+
+use super::command::{Command, Inside, Word, is_assignment};
+use super::{Action, Bashism, Place, Redirection, Script};
+
+/// Substitutions, and groups of commands, that stand in each other deeper than that are taken for text.
+const DEEPEST: usize = 64;
+
+/// Words that begin a compound command, and the one that ends it.
+const COMPOUNDS: [(&str, &str); 7] = [
+    ("if", "fi"),
+    ("while", "done"),
+    ("until", "done"),
+    ("for", "done"),
+    ("select", "done"),
+    ("case", "esac"),
+    ("{", "}"),
+];
+
+/// Words that stand in front of a command and are no part of it.
+const LEADING: [&str; 6] = ["then", "do", "else", "elif", "!", "coproc"];
+
+/// Reads a script.
+pub(crate) fn read(source: &str) -> Script<'_> {
+    let mut reader = Reader {
+        source,
+        at: 0,
+        end: source.len(),
+        depth: 0,
+        backticks: false,
+        script: Script::default(),
+        heredocs: Vec::new(),
+    };
+    while reader.at < reader.end {
+        reader.commands(Close::End, None);
+    }
+    reader.script
+}
+
+/// What ends a list of commands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Close {
+    End,
+    Parenthesis,
+    Backtick,
+}
+
+struct Reader<'s> {
+    source: &'s str,
+    at: usize,
+    /// Where what is read ends: the script, or a here-document.
+    end: usize,
+    depth: usize,
+    /// Whether a backtick ends what is read.
+    backticks: bool,
+    script: Script<'s>,
+    /// Here-documents that begin on the next line.
+    heredocs: Vec<Heredoc>,
+}
+
+struct Heredoc {
+    delimiter: String,
+    /// Whether nothing is expanded in it.
+    literal: bool,
+    /// Whether tabs in front of lines are removed.
+    tabs: bool,
+    /// Its redirection.
+    redirection: usize,
+}
+
+/// A compound command that has begun.
+struct Compound {
+    /// The word or bracket that ends it.
+    closing: &'static str,
+    /// The number of commands before it.
+    start: usize,
+    /// Of a `case`, whether a pattern comes next.
+    pattern: bool,
+}
+
+/// Where in a list of commands the reader is.
+struct List {
+    inside: Option<Inside>,
+    compounds: Vec<Compound>,
+    /// The command that is being read.
+    open: Option<usize>,
+    /// The command or compound that has just ended.
+    last: Option<Range<usize>>,
+    /// What the next command reads.
+    reads: Range<usize>,
+}
+
+impl<'s> Reader<'s> {
+    fn rest(&self) -> &'s str {
+        &self.source[self.at.min(self.end)..self.end]
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.source.as_bytes()[..self.end].get(self.at).copied()
+    }
+
+    fn sees(&self, text: &str) -> bool {
+        self.rest().starts_with(text)
+    }
+
+    /// Moves on by `len` bytes.
+    fn skip(&mut self, len: usize) {
+        self.at = (self.at + len).min(self.end);
+    }
+
+    /// Moves on by a character.
+    fn skip_char(&mut self) {
+        self.skip(self.rest().chars().next().map_or(1, char::len_utf8));
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.byte(), Some(b' ' | b'\t')) {
+            self.skip(1);
+        }
+    }
+
+    fn bashism(&mut self, what: &'static str, instead: &'static str, range: Range<usize>) {
+        self.script.bashisms.push(Bashism { what, instead, range });
+    }
+
+    /// Reads commands up to what closes them, and that too.
+    fn commands(&mut self, close: Close, inside: Option<Inside>) {
+        let mut list = List { inside, compounds: Vec::new(), open: None, last: None, reads: 0..0 };
+        while let Some(byte) = self.byte() {
+            match byte {
+                b'\n' => {
+                    // What follows a pipe may stand on the next line.
+                    if list.open.is_some() || list.reads.is_empty() {
+                        self.ended(&mut list);
+                    }
+                    self.skip(1);
+                    self.skip_heredocs();
+                }
+                b'\\' if self.sees("\\\n") => self.skip(2),
+                b' ' | b'\t' | b'\r' => self.skip(1),
+                b'#' => self.comment(),
+                b'`' if self.backticks => {
+                    if close == Close::Backtick {
+                        self.skip(1);
+                    }
+                    break;
+                }
+                b')' if self.parenthesis(&mut list, close) => break,
+                b')' => {}
+                b'|' => self.pipe(&mut list),
+                b'&' if self.sees("&>") => self.redirection(&mut list),
+                b'&' => {
+                    self.ended(&mut list);
+                    self.skip(if self.sees("&&") { 2 } else { 1 });
+                }
+                b';' => {
+                    self.ended(&mut list);
+                    if self.sees(";;") || self.sees(";&") {
+                        self.skip(if self.sees(";;&") { 3 } else { 2 });
+                        if let Some(case) = list.compounds.last_mut().filter(|of| of.closing == "esac") {
+                            case.pattern = true;
+                        }
+                    } else {
+                        self.skip(1);
+                    }
+                }
+                b'(' => self.opening(&mut list),
+                b'<' | b'>' if !self.sees("<(") && !self.sees(">(") => self.redirection(&mut list),
+                _ => self.in_command(&mut list),
+            }
+        }
+        self.ended(&mut list);
+    }
+
+    /// Ends the command and forgets it.
+    fn ended(&mut self, list: &mut List) {
+        list.open = None;
+        list.last = None;
+        list.reads = 0..0;
+    }
+
+    /// `|`, `||` or `|&`.
+    fn pipe(&mut self, list: &mut List) {
+        if list.compounds.last().is_some_and(|of| of.pattern) {
+            // Between two patterns of a `case`.
+            return self.skip(1);
+        }
+        let from = self.last(list);
+        self.ended(list);
+        if self.sees("||") {
+            return self.skip(2);
+        }
+        if self.sees("|&") {
+            self.bashism("`|&`", "`2>&1 |`", self.at..self.at + 2);
+            self.skip(2);
+        } else {
+            self.skip(1);
+        }
+        if let Some(from) = from {
+            self.script.commands[from.clone()].iter_mut().for_each(|command| command.feeds = true);
+            list.reads = from;
+        }
+    }
+
+    /// The command or compound in front of an operator.
+    fn last(&self, list: &List) -> Option<Range<usize>> {
+        list.open.map(|command| command..self.script.commands.len()).or_else(|| list.last.clone())
+    }
+
+    /// `)`; whether it ends the list.
+    fn parenthesis(&mut self, list: &mut List, close: Close) -> bool {
+        if let Some(case) = list.compounds.last_mut().filter(|of| of.pattern) {
+            case.pattern = false;
+            self.skip(1);
+        } else if list.compounds.last().is_some_and(|of| of.closing == ")") {
+            self.skip(1);
+            self.close(list);
+        } else {
+            self.ended(list);
+            self.skip(1);
+            return close == Close::Parenthesis;
+        }
+        false
+    }
+
+    /// `(` where a command may begin, or behind the name of a function.
+    fn opening(&mut self, list: &mut List) {
+        if list.compounds.last().is_some_and(|of| of.pattern) {
+            return self.skip(1);
+        }
+        if let Some(command) = list.open {
+            if self.sees("((") {
+                // `for ((…))`
+                let start = self.at;
+                self.skip(2);
+                self.arithmetic(Some(command));
+                return self.bashism("`((…))`", "`$((…))` in a test", start..self.at);
+            }
+            self.skip(1);
+            // A function: its body is read like any command.
+            let name = std::mem::take(&mut self.script.commands[command].words);
+            self.script.functions.extend(name.first().map(|word| word.text));
+            list.open = None;
+            self.skip_blanks();
+            return self.skip(usize::from(self.byte() == Some(b')')));
+        }
+        if self.sees("((") {
+            let start = self.at;
+            self.skip(2);
+            self.arithmetic(None);
+            return self.bashism("`((…))`", "`[ $((…)) -ne 0 ]`", start..self.at);
+        }
+        self.skip(1);
+        self.begin(list, ")");
+    }
+
+    fn begin(&mut self, list: &mut List, closing: &'static str) {
+        list.compounds.push(Compound { closing, start: self.script.commands.len(), pattern: false });
+    }
+
+    /// Ends the innermost compound command.
+    fn close(&mut self, list: &mut List) {
+        self.ended(list);
+        let deep = list.compounds.len() > DEEPEST;
+        if let Some(compound) = list.compounds.pop() {
+            let end = self.script.commands.len();
+            let start = if deep { end.saturating_sub(1).max(compound.start) } else { compound.start };
+            list.last = Some(start..end);
+        }
+    }
+
+    /// The command that is being read; a new one where none is.
+    fn open(&mut self, list: &mut List) -> usize {
+        if let Some(command) = list.open {
+            return command;
+        }
+        let command = self.script.commands.len();
+        let reads = std::mem::take(&mut list.reads);
+        self.script.commands.push(Command { reads, inside: list.inside.clone(), ..Command::default() });
+        list.open = Some(command);
+        list.last = None;
+        command
+    }
+
+    /// A word of a command, or one that has a meaning of its own where a command begins.
+    fn in_command(&mut self, list: &mut List) {
+        if list.compounds.last().is_some_and(|of| of.pattern) {
+            if self.word(None).text == "esac" {
+                self.close(list);
+            }
+            return;
+        }
+        let begins = list.open.is_none();
+        if begins && self.reserved(list) {
+            return;
+        }
+        let command = self.open(list);
+        let word = self.word(Some(command));
+        if word.text.bytes().all(|b| b.is_ascii_digit()) && matches!(self.byte(), Some(b'<' | b'>')) {
+            // The number of what is redirected.
+            return self.redirection(list);
+        }
+        let words = &mut self.script.commands[command].words;
+        let first = words.first().map_or("", |word| word.text);
+        if first == "case" && word.text == "in" {
+            // Its own word begins the compound; the patterns are no commands.
+            list.open = None;
+            self.begin(list, "esac");
+            if let Some(case) = list.compounds.last_mut() {
+                (case.start, case.pattern) = (command, true);
+            }
+            return;
+        }
+        words.push(word);
+        if begins && self.script.commands[command].words[0].text == "[[" {
+            self.test(command);
+        }
+    }
+
+    /// Takes a reserved word; whether there was one.
+    fn reserved(&mut self, list: &mut List) -> bool {
+        let is_end =
+            |c: char| c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(' | ')' | '<' | '>' | '`');
+        // None is longer; a whole word may be very long.
+        let start = self.rest().as_bytes();
+        let start = &start[..start.len().min(10)];
+        let len = start.iter().position(|b| is_end(char::from(*b))).unwrap_or(start.len());
+        let Some(word) = self.rest().get(..len) else { return false };
+        if LEADING.contains(&word) {
+            self.skip(len);
+        } else if list.compounds.last().is_some_and(|of| of.closing == word) {
+            self.skip(len);
+            self.close(list);
+        } else if word == "function" {
+            self.bashism("`function`", "`name() { … }`", self.at..self.at + len);
+            self.skip(len);
+            self.skip_blanks();
+            let name = self.word(None).text;
+            self.script.functions.push(name);
+        } else if let Some((_, closing)) = COMPOUNDS.iter().find(|(opening, _)| *opening == word) {
+            match word {
+                // These have words of their own, and are read as commands of that name.
+                "case" => return false,
+                "for" | "select" => {
+                    self.begin(list, closing);
+                    return false;
+                }
+                _ => {
+                    self.skip(len);
+                    self.begin(list, closing);
+                }
+            }
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// The words of `[[ … ]]`, in which operators are words.
+    fn test(&mut self, command: usize) {
+        while let Some(byte) = self.byte() {
+            match byte {
+                b'\n' => break,
+                b' ' | b'\t' | b'\r' => self.skip(1),
+                b'&' | b'|' | b'(' | b')' | b'<' | b'>' | b';' => {
+                    if byte == b';' {
+                        break;
+                    }
+                    self.skip(1);
+                }
+                b'`' if self.backticks => break,
+                _ => {
+                    let word = self.word(Some(command));
+                    let last = word.text == "]]";
+                    self.script.commands[command].words.push(word);
+                    if last {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn redirection(&mut self, list: &mut List) {
+        let commands = match (list.open, list.last.clone()) {
+            (None, Some(last)) => last,
+            _ => {
+                let command = self.open(list);
+                command..command + 1
+            }
+        };
+        // What is redirected has a number.
+        let start = self.source[..self.at].trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let start = if self.at - start > 3 { self.at } else { start };
+        const OPERATORS: [&str; 12] =
+            ["&>>", "&>", "<<<", "<<-", "<<", ">>", ">&", "<&", "<>", ">|", ">", "<"];
+        let known = OPERATORS.into_iter().find(|known| self.sees(known)).unwrap_or(">");
+        let from = self.at;
+        self.skip(known.len());
+        match known {
+            "<<<" => self.bashism("`<<<`", "a pipe from `printf`", from..self.at),
+            "&>" | "&>>" => self.bashism("`&>`", "`> file 2>&1`", from..self.at),
+            _ => {}
+        }
+        let number = &self.source[start..from];
+        self.skip_blanks();
+        let target = self.word(Some(commands.start));
+        if matches!(known, "<<" | "<<-") {
+            if let Some(command) = self.script.commands.get_mut(commands.start) {
+                command.document = Some(self.script.redirections.len());
+            }
+            self.heredocs.push(Heredoc {
+                delimiter: target.text.replace(['"', '\'', '\\'], ""),
+                literal: target.text.contains(['"', '\'', '\\']),
+                tabs: known == "<<-",
+                redirection: self.script.redirections.len(),
+            });
+        }
+        let on_screen = matches!(target.text, "/dev/stderr" | "/dev/stdout" | "/dev/tty" | "1" | "2");
+        if known.contains('>') && matches!(number, "" | "1") && !on_screen {
+            for command in &mut self.script.commands[commands.clone()] {
+                command.writes.get_or_insert(self.script.redirections.len());
+            }
+        }
+        self.script.redirections.push(Redirection { command: commands.start, target, body: 0..0 });
+    }
+
+    /// A comment, which ends with its line.
+    fn comment(&mut self) {
+        let end = self.at + self.rest().find('\n').unwrap_or(self.rest().len());
+        self.actions_until(end, Place::Comment, None);
+    }
+
+    /// Reads a text in which nothing but templates has a meaning.
+    fn actions_until(&mut self, end: usize, place: Place, command: Option<usize>) {
+        while self.at < end {
+            match self.source[self.at..end].find("{{") {
+                Some(found) => {
+                    self.at += found;
+                    self.action(place, command);
+                }
+                None => self.at = end,
+            }
+        }
+    }
+
+    /// A template's action.
+    fn action(&mut self, place: Place, command: Option<usize>) {
+        let len = self.rest().find("}}").map_or(self.rest().len(), |end| end + 2);
+        self.script.actions.push(Action { range: self.at..self.at + len, place, command });
+        self.skip(len);
+    }
+
+    fn skip_heredocs(&mut self) {
+        for heredoc in std::mem::take(&mut self.heredocs) {
+            let start = self.at;
+            let mut body = self.end;
+            let mut behind = self.end;
+            for line in self.rest().split_inclusive('\n') {
+                let text = line.trim_end_matches(['\n', '\r']);
+                let text = if heredoc.tabs { text.trim_start_matches('\t') } else { text };
+                if text == heredoc.delimiter {
+                    body = self.at;
+                    behind = self.at + line.len();
+                    break;
+                }
+                self.at += line.len();
+            }
+            self.at = start;
+            let redirection = &mut self.script.redirections[heredoc.redirection];
+            redirection.body = start..body;
+            let command = Some(redirection.command);
+            if heredoc.literal {
+                self.actions_until(body, Place::Here, command);
+            } else {
+                let end = std::mem::replace(&mut self.end, body);
+                self.here(command);
+                self.end = end;
+            }
+            self.at = behind.max(self.at);
+        }
+    }
+}
+
+/// Whether a word so far is the name of an array that begins.
+fn begins_array(word: &str) -> bool {
+    word.ends_with('=') && is_assignment(word)
+}
+
+/// Whether a word may be expanded to several by its braces.
+fn is_braces(inner: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ',');
+    inner.chars().all(plain) && (inner.contains(',') || inner.contains(".."))
+}
+
+/// The word that stands there.
+fn word_at<'s>(source: &'s str, range: Range<usize>) -> Word<'s> {
+    Word { text: &source[range.clone()], range }
+}
