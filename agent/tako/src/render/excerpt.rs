@@ -47,9 +47,15 @@ fn window(text: &str, found: &Diagnostic) -> Range<usize> {
     start..end
 }
 
+/// Of a span with a longer line only the first is shown: the renderer cuts long lines where one alone is marked.
+const LONG_LINE_BYTES: usize = 500;
+
 /// The span on character boundaries inside the text; an empty one still shows a caret.
 fn inside(text: &str, span: Span) -> Range<usize> {
     let start = text.floor_char_boundary(span.start.min(text.len()));
     let end = text.floor_char_boundary(span.end.clamp(start, text.len()));
-    start..end
+    let part = &text[start..end];
+    let is_long = part.lines().nth(1).is_some() && part.lines().any(|line| line.len() > LONG_LINE_BYTES);
+    let first = part.lines().next().map_or(0, str::len);
+    start..if is_long { start + first } else { end }
 }
