@@ -68,3 +68,43 @@ fn hostile_files_are_refused_or_bounded() {
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
+
+#[test]
+fn hostile_runs_end_with_a_reason() {
+    let doubling = format!(
+        "{{{{ $x := \"xxxxxxxx\" }}}}{}echo {{{{ $x }}}}",
+        "{{ $x = printf \"%s%s\" $x $x }}".repeat(60)
+    );
+    let growing = format!("[\"x\"]{}.size() > 0", ".map(x, x + x)".repeat(60));
+    let large = "head -c 10485760 /dev/zero | tr \"\\\\0\" x";
+    let cases = [
+        ("a template that doubles a text", format!("      - run: '{doubling}'\n"), "larger than"),
+        (
+            "an expression that doubles a text",
+            format!("      - {{run: make, if: '{growing}'}}\n"),
+            "over the limit",
+        ),
+        (
+            "10 MB on stdout",
+            format!("      - {{run: '{large}', produces: {{outputs: {{all: from_stdout}}}}}}\n"),
+            "1 MiB",
+        ),
+        (
+            "10 MB for $TAKO_OUTPUT",
+            format!("      - run: '(echo \"a<<E\"; {large}; echo; echo E) >> \"$TAKO_OUTPUT\"'\n"),
+            "1 MiB",
+        ),
+        ("10 MB for $TAKO_ENV", format!("      - run: '(printf A=; {large}) >> \"$TAKO_ENV\"'\n"), "1 MiB"),
+    ];
+    for (name, steps, reason) in cases {
+        let home = Home::new();
+        home.add("o/a", &format!("version: 1\nworkflows:\n  go:\n    steps:\n{steps}"));
+        let told = home.tako(&["exec", "go", "--repo=o/a"]);
+        let all = format!("{}{}", told.stdout, told.stderr);
+        let shown: String = all.chars().take(2_000).collect();
+        assert_eq!(told.code, Some(1), "{name}: {shown}");
+        assert!(all.contains(reason), "{name}: {shown}");
+        let most = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+        assert!(most < MOST_KIB, "{name}: {most} KiB of memory were used");
+    }
+}

@@ -1,5 +1,6 @@
 //! A file as its checks look at it: workflows with what they inherit, steps in the order in which they run.
 
+use tako_expr::cel::{Kind, Program};
 use tako_expr::types::Type;
 use tako_schemas::diagnostic::{SourceFile, Span};
 use tako_schemas::subscription::Subscription;
@@ -25,6 +26,8 @@ pub(crate) struct Flow {
     pub(crate) scope: Type,
     /// Positions of the subscriptions that start it.
     pub(crate) subscriptions: Vec<usize>,
+    /// The conditions of [`Flow::steps`], compiled once for all checks.
+    conditions: Vec<Option<Program>>,
 }
 
 /// Which list of steps a step belongs to, at the outermost.
@@ -57,7 +60,10 @@ impl<'a> File<'a> {
                 numbered.filter(|(_, subscription)| starts(subscription)).map(|(at, _)| at).collect();
             let by = subscriptions.iter().map(|at| &manifest.subscriptions[*at]);
             let scope = scope::of_workflow(&workflow, by, around.steps);
-            Some(Flow { name: name.clone(), workflow, scope, subscriptions })
+            let mut flow =
+                Flow { name: name.clone(), workflow, scope, subscriptions, conditions: Vec::new() };
+            flow.conditions = flow.steps().iter().map(compiled).collect();
+            Some(flow)
         };
         let flows = manifest.workflows.keys().filter_map(flow).collect();
         Self { source, manifest, around, flows, words: Words::of(source.text()) }
@@ -108,6 +114,14 @@ impl Flow {
         all
     }
 
+    /// The steps with a condition, and the program that it is.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = (Placed<'_>, &Program)> {
+        self.steps()
+            .into_iter()
+            .zip(&self.conditions)
+            .filter_map(|(step, program)| Some((step, program.as_ref()?)))
+    }
+
     /// The inputs that the workflow declares.
     pub(crate) fn input(&self, name: &str) -> Option<&Input> {
         self.workflow.inputs.get(name)
@@ -117,6 +131,10 @@ impl Flow {
     pub(crate) fn starts_by_pull_request(&self) -> bool {
         self.workflow.on.iter().any(|trigger| matches!(trigger, Trigger::PullRequest(_)))
     }
+}
+
+fn compiled(placed: &Placed<'_>) -> Option<Program> {
+    Program::compile(placed.step.condition.as_ref()?.as_str(), Kind::Condition).ok()
 }
 
 fn collect<'f>(step: &'f Step, stage: Stage, position: Option<usize>, into: &mut Vec<Placed<'f>>) {

@@ -101,15 +101,11 @@ pub(crate) fn of_subscriptions<'f>(file: &'f File<'_>) -> Vec<Site<'f>> {
 }
 
 /// The conditions of a workflow's steps.
-pub(crate) fn conditions(flow: &Flow) -> Vec<Asked<'_>> {
-    let mut all = Vec::new();
-    for step in flow.steps() {
-        let Some(text) = &step.step.condition else { continue };
-        if let Ok(program) = Program::compile(text.as_str(), Kind::Condition) {
-            all.push(Asked { text, program, step });
-        }
-    }
-    all
+pub(crate) fn conditions<'f>(flow: &'f Flow) -> Vec<Asked<'f>> {
+    let asked = |(step, program): (Placed<'f>, &Program)| {
+        Some(Asked { text: step.step.condition.as_ref()?, program: program.clone(), step })
+    };
+    flow.conditions().filter_map(asked).collect()
 }
 
 /// The filters of a subscription, with their positions.

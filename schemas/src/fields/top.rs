@@ -6,6 +6,9 @@ use super::{Field, Shape, Table};
 use crate::id::pattern;
 use crate::name::Name;
 
+/// A subscription with more is no filter, but a program. Each is compiled, and tried for every event.
+pub(crate) const MAX_FILTERS: usize = 100;
+
 pub(crate) static MANIFEST: Table = Table::new(
     "manifest",
     "the file",
@@ -171,7 +174,7 @@ pub(crate) static SUBSCRIPTION: Table = Table::new(
             Shape::OneOrMany(&Shape::FilledText),
             "CEL expressions over the event that must all be true, tried in order; at most 100.",
         )
-        .entries(0, 100),
+        .entries(0, MAX_FILTERS),
         Field::new("workflow", Shape::Name(Name::Workflow), "The workflow of this file that runs.")
             .required(),
         Field::new(

@@ -201,6 +201,10 @@ fn filling(field: &Field) -> String {
 /// A sentence as a hint.
 fn lowered(doc: &str) -> String {
     let doc = doc.trim_end_matches('.');
+    // `CEL` stays as it is.
+    if doc.split(' ').next().is_some_and(|first| first.len() > 1 && first.chars().all(char::is_uppercase)) {
+        return doc.to_owned();
+    }
     let mut chars = doc.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }

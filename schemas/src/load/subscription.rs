@@ -1,7 +1,7 @@
 //! Reading `subscriptions`.
 
 use super::Loader;
-use crate::fields::SUBSCRIPTION;
+use crate::fields::{MAX_FILTERS, SUBSCRIPTION};
 use crate::name::Name;
 use crate::subscription::Subscription;
 use crate::tree::Item;
@@ -14,7 +14,9 @@ impl Loader {
             Some(loader.one_or_many(item, |loader, item| loader.name(item, Name::EventType)))
         });
         let schema_version = fields.read(self, "schema_version", Self::range);
-        let filters = fields.read(self, "filters", Self::filled_texts);
+        let mut filters = fields.read(self, "filters", Self::filled_texts).unwrap_or_default();
+        // More were reported, and nobody compiles them.
+        filters.truncate(MAX_FILTERS);
         let workflow = fields.read(self, "workflow", |loader, item| loader.name(item, Name::Workflow));
         let inputs = fields.read(self, "inputs", |loader, item| {
             Some(loader.named(item, Name::Input, |loader, entry| loader.text_or_empty(&entry.value)))
@@ -25,7 +27,7 @@ impl Loader {
             artifact: artifact?,
             events: events?,
             schema_version: schema_version.unwrap_or_default(),
-            filters: filters.unwrap_or_default(),
+            filters,
             workflow: workflow?,
             inputs: inputs.unwrap_or_default(),
             enabled: enabled.unwrap_or(true),

@@ -29,3 +29,4 @@ pub use error::{CelError, Limit};
 pub use program::{Kind, Program, Verdict};
 pub use rewrite::Reference;
 pub use semver::{Satisfies, Semver};
+pub use worker::apart;

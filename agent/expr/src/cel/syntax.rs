@@ -161,7 +161,7 @@ fn foreign(cel: &str, at: usize, before: Option<&(Lexeme, Range<usize>)>) -> Opt
     let told = |range: Range<usize>, here: &str| {
         let written = &cel[range.clone()];
         let message = match written {
-            "=" => "`=` compares nothing; write `==`".to_owned(),
+            "=" => "`=` compares nothing".to_owned(),
             _ => format!("`{written}` does not exist here"),
         };
         Mistake::new(message, range).hint(format!("write `{here}`"))

@@ -419,6 +419,8 @@ fn hostile_expressions_meet_a_limit() {
         Activation::new(json!({"payload": {"list": list, "s": "x".repeat(100_000)}}), Status::SUCCESS);
     let large = Activation::new(json!({"payload": {"list": vec![1; 5_000]}}), Status::SUCCESS);
     let huge = Activation::new(json!({"payload": {"s": "x".repeat(300_000)}}), Status::SUCCESS);
+    let vast = Activation::new(json!({"payload": {"s": "x".repeat(10 << 20)}}), Status::SUCCESS);
+    let long = Activation::new(json!({"payload": {"l": vec![1; 5 << 20]}}), Status::SUCCESS);
     let nested = |n: usize| {
         let open: String = (0..n).map(|i| format!("payload.list.all(x{i}, ")).collect();
         format!("{open}true{}", ")".repeat(n))
@@ -437,6 +439,8 @@ fn hostile_expressions_meet_a_limit() {
         ("four loops over a hundred", nested(4), &small, &[Limit::Work]),
         ("two loops over five thousand", nested(2), &large, &[Limit::Work]),
         ("seven loops over eight", literal(7), &huge_free(), &[Limit::Work]),
+        ("a payload of 10 MB", "payload.s == ''".to_owned(), &vast, &[Limit::Payload]),
+        ("a list of 10 MB", "payload.l.all(x, x == 1)".to_owned(), &long, &[Limit::Payload]),
         ("a payload of 300 kB", "payload.s == ''".to_owned(), &huge, &[Limit::Payload]),
         (
             "doubling",

@@ -4,7 +4,8 @@
 //! threads of their own with a large stack. A thread that does not answer in time is left behind: it ends when
 //! its job does.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -19,6 +20,11 @@ const IDLE: usize = 4;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+thread_local! {
+    /// Whether this thread has the stack already.
+    static APART: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Threads that wait for a job.
 static POOL: Mutex<Vec<Sender<Job>>> = Mutex::new(Vec::new());
 
@@ -31,6 +37,9 @@ pub(crate) fn run<T: Send + 'static>(
     patience: Duration,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, CelError> {
+    if APART.get() {
+        return catch_unwind(AssertUnwindSafe(job)).map_err(|_| CelError::Interpreter);
+    }
     let (answer, answered) = mpsc::sync_channel(1);
     let mut job: Job = Box::new(move || {
         let result = catch_unwind(AssertUnwindSafe(job)).ok();
@@ -66,6 +75,26 @@ fn spawn() -> Result<Sender<Job>, CelError> {
     Ok(jobs)
 }
 
+/// Does work on many expressions on one thread that is fit for them: each by itself takes the way to a thread and back,
+/// which is far longer than most of them take. Blocks.
+///
+/// The patience for a single expression does not apply here: for work that somebody can interrupt.
+pub fn apart<T: Send>(mut work: impl FnMut() -> T + Send) -> T {
+    if APART.get() {
+        return work();
+    }
+    let done = thread::scope(|scope| {
+        let thread = thread::Builder::new().name("cel".to_owned()).stack_size(STACK);
+        let spawned = thread.spawn_scoped(scope, || {
+            APART.set(true);
+            work()
+        });
+        Some(spawned.ok()?.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    // Where no thread can be had, each expression looks for one of its own.
+    done.unwrap_or_else(work)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +105,16 @@ mod tests {
         assert_eq!(run(patience, || 1 + 1), Ok(2));
         assert_eq!(run(patience, || -> u8 { panic!("expected by this test") }), Err(CelError::Interpreter));
         assert_eq!(run(patience, || 3), Ok(3));
+    }
+
+    #[test]
+    fn work_apart_stays_on_its_thread() {
+        let own = || thread::current().id();
+        let (outer, inner) = apart(|| (own(), run(Duration::from_secs(60), own)));
+        assert_eq!(inner, Ok(outer));
+        assert_ne!(outer, own());
+        let caught = apart(|| run(Duration::from_secs(60), || -> u8 { panic!("expected by this test") }));
+        assert_eq!(caught, Err(CelError::Interpreter));
     }
 
     #[test]

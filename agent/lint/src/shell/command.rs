@@ -7,6 +7,8 @@ use std::ops::Range;
 pub(crate) struct Command<'s> {
     /// Its words, without redirections and reserved words.
     pub(crate) words: Vec<Word<'s>>,
+    /// Position of the program among them.
+    pub(super) invoked: usize,
     /// The commands whose output it reads through a pipe.
     pub(crate) reads: Range<usize>,
     /// Whether another command reads what it writes.
@@ -37,24 +39,25 @@ pub(crate) struct Word<'s> {
     pub(crate) range: Range<usize>,
 }
 
-/// Programs that run another one, the options that take a value, and how many operands stand in front of the other.
-const WRAPPERS: [(&str, &[&str], usize); 15] = [
-    ("builtin", &[], 0),
-    ("command", &[], 0),
-    ("doas", &["-u", "-C"], 0),
-    ("env", &["-u", "-C", "-S"], 0),
-    ("exec", &["-a"], 0),
-    ("ionice", &["-c", "-n"], 0),
-    ("nice", &["-n"], 0),
-    ("nohup", &[], 0),
-    ("setsid", &[], 0),
-    ("stdbuf", &["-i", "-o", "-e"], 0),
-    ("sudo", &["-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U"], 0),
-    ("time", &["-f", "-o"], 0),
-    ("timeout", &["-k", "-s"], 1),
-    ("xargs", &["-n", "-I", "-P", "-L", "-d", "-a", "-s"], 0),
-    ("busybox", &[], 0),
-];
+/// What is known of a program that runs another one: its options that take a value, and how many operands stand in front
+/// of the other.
+fn wrapper(name: &str) -> Option<(&'static [&'static str], usize)> {
+    let (valued, operands): (&[&str], usize) = match name {
+        "builtin" | "busybox" | "command" | "nohup" | "setsid" => (&[], 0),
+        "doas" => (&["-u", "-C"], 0),
+        "env" => (&["-u", "-C", "-S"], 0),
+        "exec" => (&["-a"], 0),
+        "ionice" => (&["-c", "-n"], 0),
+        "nice" => (&["-n"], 0),
+        "stdbuf" => (&["-i", "-o", "-e"], 0),
+        "sudo" => (&["-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U"], 0),
+        "time" => (&["-f", "-o"], 0),
+        "timeout" => (&["-k", "-s"], 1),
+        "xargs" => (&["-n", "-I", "-P", "-L", "-d", "-a", "-s"], 0),
+        _ => return None,
+    };
+    Some((valued, operands))
+}
 
 impl<'s> Word<'s> {
     /// The text without quotes around the whole of it, and without a backslash in front.
@@ -74,18 +77,18 @@ impl<'s> Word<'s> {
 impl<'s> Command<'s> {
     /// The program's name, without directories. Assignments and programs that run another one are passed over.
     pub(crate) fn program(&self) -> &'s str {
-        self.words.get(self.invoked()).map_or("", Word::name)
+        self.words.get(self.invoked).map_or("", Word::name)
     }
 
     /// The words behind the program.
     pub(crate) fn arguments(&self) -> impl DoubleEndedIterator<Item = &Word<'s>> + Clone {
-        self.words.iter().skip(self.invoked() + 1)
+        self.words.iter().skip(self.invoked + 1)
     }
 
     /// The programs in front of the program, like `sudo`.
     pub(crate) fn wrappers(&self) -> impl Iterator<Item = &'s str> {
-        let wrappers = self.words.iter().take(self.invoked()).map(Word::name);
-        wrappers.filter(|word| WRAPPERS.iter().any(|(name, ..)| name == word))
+        let wrappers = self.words.iter().take(self.invoked).map(Word::name);
+        wrappers.filter(|word| wrapper(word).is_some())
     }
 
     /// Whether what it prints ends up in the log.
@@ -101,8 +104,12 @@ impl<'s> Command<'s> {
         }
     }
 
-    /// Position of the program among the words.
-    fn invoked(&self) -> usize {
+    /// Finds the program among the words.
+    pub(super) fn settle(&mut self) {
+        self.invoked = self.find_program();
+    }
+
+    fn find_program(&self) -> usize {
         let mut at = 0;
         // `env` alone prints, and `exec > file` redirects: the last wrapper is the program if nothing follows.
         let mut last = self.words.len();
@@ -112,9 +119,7 @@ impl<'s> Command<'s> {
                 continue;
             }
             last = at;
-            let Some((_, valued, operands)) = WRAPPERS.iter().find(|(name, ..)| *name == word.name()) else {
-                return at;
-            };
+            let Some((valued, operands)) = wrapper(word.name()) else { return at };
             at += 1;
             while let Some(option) = self.words.get(at).filter(|word| word.text.starts_with('-')) {
                 at += if valued.contains(&option.text) { 2 } else { 1 };

@@ -10,20 +10,6 @@ use super::{Action, Bashism, Place, Redirection, Script};
 /// Substitutions, and groups of commands, that stand in each other deeper than that are taken for text.
 const DEEPEST: usize = 64;
 
-/// Words that begin a compound command, and the one that ends it.
-const COMPOUNDS: [(&str, &str); 7] = [
-    ("if", "fi"),
-    ("while", "done"),
-    ("until", "done"),
-    ("for", "done"),
-    ("select", "done"),
-    ("case", "esac"),
-    ("{", "}"),
-];
-
-/// Words that stand in front of a command and are no part of it.
-const LEADING: [&str; 6] = ["then", "do", "else", "elif", "!", "coproc"];
-
 /// Reads a script.
 pub(crate) fn read(source: &str) -> Script<'_> {
     let mut reader = Reader {
@@ -38,6 +24,7 @@ pub(crate) fn read(source: &str) -> Script<'_> {
     while reader.at < reader.end {
         reader.commands(Close::End, None);
     }
+    reader.script.commands.iter_mut().for_each(Command::settle);
     reader.script
 }
 
@@ -330,32 +317,35 @@ impl<'s> Reader<'s> {
         let start = &start[..start.len().min(10)];
         let len = start.iter().position(|b| is_end(char::from(*b))).unwrap_or(start.len());
         let Some(word) = self.rest().get(..len) else { return false };
-        if LEADING.contains(&word) {
-            self.skip(len);
-        } else if list.compounds.last().is_some_and(|of| of.closing == word) {
-            self.skip(len);
-            self.close(list);
-        } else if word == "function" {
-            self.bashism("`function`", "`name() { … }`", self.at..self.at + len);
-            self.skip(len);
-            self.skip_blanks();
-            let name = self.word(None).text;
-            self.script.functions.push(name);
-        } else if let Some((_, closing)) = COMPOUNDS.iter().find(|(opening, _)| *opening == word) {
-            match word {
-                // These have words of their own, and are read as commands of that name.
-                "case" => return false,
-                "for" | "select" => {
-                    self.begin(list, closing);
-                    return false;
-                }
-                _ => {
-                    self.skip(len);
-                    self.begin(list, closing);
-                }
+        match word {
+            // They stand in front of a command and are no part of it.
+            "then" | "do" | "else" | "elif" | "!" | "coproc" => self.skip(len),
+            "fi" | "done" | "esac" | "}" if list.compounds.last().is_some_and(|of| of.closing == word) => {
+                self.skip(len);
+                self.close(list);
             }
-        } else {
-            return false;
+            "if" | "while" | "until" | "{" => {
+                self.skip(len);
+                let closing = match word {
+                    "if" => "fi",
+                    "{" => "}",
+                    _ => "done",
+                };
+                self.begin(list, closing);
+            }
+            // They have words of their own, and are read as commands of that name; a `case` begins behind its `in`.
+            "for" | "select" => {
+                self.begin(list, "done");
+                return false;
+            }
+            "function" => {
+                self.bashism("`function`", "`name() { … }`", self.at..self.at + len);
+                self.skip(len);
+                self.skip_blanks();
+                let name = self.word(None).text;
+                self.script.functions.push(name);
+            }
+            _ => return false,
         }
         true
     }

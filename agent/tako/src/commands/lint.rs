@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use std::path::PathBuf;
 
+use tako_expr::cel;
 use tako_lint::report::{Reported, json, sarif};
 use tako_lint::{Around, Linted, Member};
 use tako_schemas::diagnostic::{Diagnostic, MOST, Severity, limit};
@@ -104,9 +105,10 @@ fn checked(
         each(&mut targets);
     }
     if set || targets.len() > 1 {
-        let members: Vec<Member<'_>> = targets.iter().map(Target::member).collect();
-        let found = tako_lint::check_set(&members, set);
-        drop(members);
+        let found = cel::apart(|| {
+            let members: Vec<Member<'_>> = targets.iter_mut().map(|target| target.member()).collect();
+            tako_lint::check_set(&members, set)
+        });
         for (target, found) in targets.iter_mut().zip(found) {
             target.linted.diagnostics.extend(found);
         }
@@ -131,11 +133,11 @@ fn each(targets: &mut [Target]) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = targets.len().div_ceil(threads).max(1);
     if targets.len() < 2 * threads {
-        return targets.iter_mut().for_each(one);
+        return cel::apart(|| targets.iter_mut().for_each(one));
     }
     std::thread::scope(|scope| {
         for share in targets.chunks_mut(share) {
-            scope.spawn(|| share.iter_mut().for_each(one));
+            scope.spawn(|| cel::apart(|| share.iter_mut().for_each(one)));
         }
     });
 }

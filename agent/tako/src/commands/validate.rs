@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use tako_engine::check;
 use tako_engine::port::RepoSource;
+use tako_expr::cel;
 use tako_schemas::diagnostic::{Diagnostic, Severity, SourceFile};
 use tako_schemas::id::RepoRef;
 use tako_schemas::tree::MAX_FILE;
@@ -44,7 +45,7 @@ pub(crate) async fn validate(
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let file = source(args, global).await?;
-    let mut checked = check::load(&file, &Registry);
+    let mut checked = cel::apart(|| check::load(&file, &Registry));
     if let Some(manifest) = &checked.manifest {
         // The file is good; that this version cannot run all of it is still worth knowing.
         let missing = check::unsupported_anywhere(manifest).into_iter();

@@ -62,8 +62,12 @@ fn deep_but_allowed_sources_compile() {
 #[test]
 fn hostile_renderings_meet_a_limit() {
     let list: Vec<u32> = (0..2_000).collect();
-    let context = Context::new(json!({"inputs": {"list": list, "big": "x".repeat(200_000)}}));
+    let context = json!({"list": list, "big": "x".repeat(200_000), "vast": "x".repeat(10 << 20), "l": vec![1; 5 << 20]});
+    let context = Context::new(json!({"inputs": context}));
     let cases = [
+        ("10 MB", "{{ .inputs.vast }}"),
+        ("10 MB, quoted", "{{ .inputs.vast | shell_quote }}"),
+        ("a list of 10 MB", "{{ range .inputs.l }}{{ . }}{{ end }}"),
         (
             "loops",
             "{{ range .inputs.list }}{{ range $.inputs.list }}{{ range $.inputs.list }}{{ end }}{{ end }}{{ end }}",
