@@ -49,7 +49,7 @@ const BUILTINS: [&str; 32] = [
 pub(super) fn check(placed: &Placed<'_>, given: &HashSet<&str>, out: &mut Vec<Diagnostic>) {
     let Some(text) = placed.script().filter(|_| placed.in_shell() && !given.is_empty()) else { return };
     if let Some(shell) = &placed.step.shell
-        && shell.as_str().split_whitespace().skip(1).any(|word| traces(word))
+        && shell.as_str().split_whitespace().skip(1).any(traces)
     {
         out.push(traced(shell, 0..shell.as_str().len()));
     }

@@ -22,7 +22,7 @@ impl<'s> Reader<'s> {
                     self.skip(1);
                     self.skip_char();
                 }
-                b'<' | b'>' if self.source[..self.end][self.at..].as_bytes().get(1) == Some(&b'(') => {
+                b'<' | b'>' if self.sees("<(") || self.sees(">(") => {
                     self.bashism("`<(…)`", "a file or a pipe", self.at..self.at + 2);
                     self.substitution(command, true);
                 }
