@@ -82,19 +82,23 @@ fn hostile_runs_end_with_a_reason() {
         (
             "an expression that doubles a text",
             format!("      - {{run: make, if: '{growing}'}}\n"),
-            "over the limit",
+            "the expression exceeds",
         ),
         (
             "10 MB on stdout",
             format!("      - {{run: '{large}', produces: {{outputs: {{all: from_stdout}}}}}}\n"),
-            "1 MiB",
+            "1048576 bytes",
         ),
         (
             "10 MB for $TAKO_OUTPUT",
             format!("      - run: '(echo \"a<<E\"; {large}; echo; echo E) >> \"$TAKO_OUTPUT\"'\n"),
-            "1 MiB",
+            "1048576 bytes",
         ),
-        ("10 MB for $TAKO_ENV", format!("      - run: '(printf A=; {large}) >> \"$TAKO_ENV\"'\n"), "1 MiB"),
+        (
+            "10 MB for $TAKO_ENV",
+            format!("      - run: '(printf A=; {large}) >> \"$TAKO_ENV\"'\n"),
+            "1048576 bytes",
+        ),
     ];
     for (name, steps, reason) in cases {
         let home = Home::new();
