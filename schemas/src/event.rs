@@ -28,6 +28,8 @@ pub struct Event {
     pub schema_version: Option<String>,
     /// When it was recorded.
     pub time: OffsetDateTime,
+    /// The trace that it is part of, as the W3C's Trace Context writes it; the same trace for all events of a tree.
+    pub trace_parent: Option<String>,
     /// The data: always an object.
     pub payload: Map<String, Value>,
 }
@@ -57,6 +59,10 @@ struct CloudEvent {
     /// The version of the payload's form: three plain numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schemaversion: Option<String>,
+    /// The trace that it is part of, as the W3C's Trace Context writes it (CloudEvents' extension for distributed
+    /// tracing); the same trace for all events of a tree. A malformed one is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     /// What `data` is: `application/json`.
     datacontenttype: String,
     /// The payload.
@@ -73,6 +79,7 @@ impl From<Event> for CloudEvent {
             time: event.time,
             subject: event.artifact,
             schemaversion: event.schema_version,
+            traceparent: event.trace_parent,
             datacontenttype: "application/json".to_owned(),
             data: event.payload,
         }
@@ -102,6 +109,7 @@ impl TryFrom<CloudEvent> for Event {
             kind,
             artifact: wire.subject,
             schema_version: wire.schemaversion,
+            trace_parent: wire.traceparent.filter(|text| is_trace_parent(text)),
             time: wire.time,
             payload: wire.data,
         })
@@ -124,6 +132,15 @@ impl Event {
     }
 }
 
+/// Whether a text is `00-<32 digits>-<16 digits>-<2 digits>`, hexadecimal in lower case
+/// ([Trace Context](https://www.w3.org/TR/trace-context/#traceparent-header)).
+fn is_trace_parent(text: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let parts: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    lengths == [2, 32, 16, 2] && parts[0] == "00" && parts.iter().all(|part| is_hex(part))
+}
+
 /// `^[a-z][a-z0-9_]*$`.
 #[must_use]
 pub fn is_event_type(text: &str) -> bool {
@@ -144,6 +161,7 @@ mod tests {
             artifact: Some("library".to_owned()),
             schema_version: Some("1.0.0".to_owned()),
             time: time::macros::datetime!(2026-07-26 14:30:22 UTC),
+            trace_parent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00".to_owned()),
             payload: Map::from_iter([("version".to_owned(), Value::from("2.0.0"))]),
         };
         let wire = serde_json::to_value(&event).unwrap();
@@ -152,6 +170,22 @@ mod tests {
         assert_eq!(wire["subject"], "library");
         assert_eq!(wire["time"], "2026-07-26T14:30:22Z");
         assert_eq!(serde_json::from_value::<Event>(wire).unwrap(), event);
+    }
+
+    #[test]
+    fn a_malformed_trace_is_ignored() {
+        for text in [
+            "",
+            "00-1-2-3",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+        ] {
+            let wire = serde_json::json!({
+                "specversion": "1.0", "id": "e", "source": "a/b", "type": "a/b/built", "traceparent": text,
+                "time": "2026-07-26T14:30:22Z", "datacontenttype": "application/json", "data": {},
+            });
+            assert_eq!(serde_json::from_value::<Event>(wire).unwrap().trace_parent, None, "{text}");
+        }
     }
 
     #[test]

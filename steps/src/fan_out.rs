@@ -173,6 +173,7 @@ mod tests {
             artifact: artifact.map(str::to_owned),
             schema_version: version.map(str::to_owned),
             time: time::OffsetDateTime::UNIX_EPOCH,
+            trace_parent: None,
             payload: object(json!({"version": "2.0.0", "notes": {"a": 1}, "id": id})),
         }
     }

@@ -2,9 +2,11 @@
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use tako_expr::template::Context;
 use tako_schemas::event::Event;
-use tako_schemas::journal::{Entry, EnvChanges, Outcome, StepResult};
+use tako_schemas::id::RunId;
+use tako_schemas::journal::{Created, Entry, EnvChanges, Outcome, StepResult};
 use tako_schemas::workflow::{OutputSource, Step};
 use time::OffsetDateTime;
 
@@ -68,17 +70,30 @@ impl Recordable {
         declared.check(&self.kind, self.schema_version.as_deref(), &payload).map_err(Fault::failure)
     }
 
-    /// The event, once it has an identity.
+    /// The event of the run that `created` began, once it has an identity.
     #[must_use]
-    pub(crate) fn into_event(
-        self,
-        id: String,
-        source: tako_schemas::id::RepoId,
-        time: OffsetDateTime,
-    ) -> Event {
+    pub(crate) fn into_event(self, id: String, created: &Created, time: OffsetDateTime) -> Event {
         let Self { kind, artifact, schema_version, payload } = self;
-        Event { id, source, kind, artifact, schema_version, time, payload }
+        let trace_parent = Some(trace_parent(&created.root, &id));
+        Event {
+            id,
+            source: created.repo.repo.clone(),
+            kind,
+            artifact,
+            schema_version,
+            time,
+            trace_parent,
+            payload,
+        }
     }
+}
+
+/// The trace of a tree, with an event as its span. Both are hashes, so that whoever knows the root knows the trace. Nobody
+/// records spans, and the flags say so (W3C Trace Context, `sampled`).
+fn trace_parent(root: &RunId, event: &str) -> String {
+    let hash = |text: &str| Sha256::digest(text.as_bytes());
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("00-{}-{}-00", hex(&hash(&root.to_string())[..16]), hex(&hash(event)[..8]))
 }
 
 /// What the step wrote to `$TAKO_ENV` and `$TAKO_PATH`.

@@ -50,6 +50,15 @@ fn a_chain_of_four_waits_for_the_whole_subtree() {
         states(&tree),
         ["o/a:main success", "o/b:main success", "o/c:main success", "o/d:main success"]
     );
+    // The events of the tree are spans of one trace.
+    let journal = Home::journal(&done);
+    let recorded = journal.iter().filter(|entry| entry["type"] == "event_recorded");
+    let traces: Vec<&str> =
+        recorded.map(|entry| entry["event"]["traceparent"].as_str().unwrap()).collect();
+    let [first, second, third] = traces[..] else { panic!("{traces:?}") };
+    assert_eq!((&first[..36], &first[..36]), (&second[..36], &third[..36]), "{traces:?}");
+    assert!(first != second && second != third && first != third, "{traces:?}");
+    assert!(first.starts_with("00-") && first.ends_with("-00") && first.len() == 55, "{traces:?}");
 }
 
 #[test]

@@ -129,8 +129,8 @@ impl Driver {
                     payload: payload.clone(),
                 };
                 let event = checked(event, Arc::clone(prepared)).await?;
-                let source = session.state.created.repo.repo.clone();
-                let event = event.into_event(self.ports.ids.event(), source, self.ports.clock.now());
+                let created = &session.state.created;
+                let event = event.into_event(self.ports.ids.event(), created, self.ports.clock.now());
                 delivery
                     .entries
                     .push(Entry::EventRecorded { step: planned.id.clone(), event: event.clone() });

@@ -146,10 +146,10 @@ impl Driver {
         step: &StepId,
         events: Vec<conclude::Recordable>,
     ) -> Vec<Entry> {
-        let source = &session.state.created.repo.repo;
+        let created = &session.state.created;
         let record = |event: conclude::Recordable| Entry::EventRecorded {
             step: step.clone(),
-            event: event.into_event(self.ports.ids.event(), source.clone(), self.ports.clock.now()),
+            event: event.into_event(self.ports.ids.event(), created, self.ports.clock.now()),
         };
         events.into_iter().map(record).collect()
     }

@@ -107,6 +107,7 @@ async fn what_is_not_an_agents_to_write_is_refused() {
         artifact: None,
         schema_version: None,
         time: OffsetDateTime::UNIX_EPOCH,
+        trace_parent: None,
         payload: serde_json::Map::new(),
     };
     let child = "exec-20260101-000000-00000001".parse::<tako_schemas::id::RunId>().unwrap();
