@@ -174,7 +174,7 @@ pub fn resolve_inputs(
     if errors.is_empty() { Ok(values) } else { Err(errors) }
 }
 
-/// What a value is to CEL and JSON. A number whose JSON form reads differently (`1.50`) stays text.
+/// What a value is to templates and JSON. A number whose JSON form reads differently (`1.50`) stays text.
 #[must_use]
 pub fn typed(kind: InputKind, text: &str) -> Value {
     let as_text = || Value::String(text.to_owned());

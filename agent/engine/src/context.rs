@@ -3,13 +3,13 @@
 //! Secrets are in none of it.
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use tako_expr::cel::{Activation, Semver, Status};
 use tako_schemas::event::Event;
 use tako_schemas::input::typed;
 use tako_schemas::journal::{Created, RunState, StepState, Trigger};
 use tako_schemas::range::{RangeError, VersionRange};
-use tako_schemas::workflow::Input;
+use tako_schemas::workflow::{Input, InputKind};
 
 use crate::plan::Plan;
 
@@ -73,6 +73,18 @@ fn inputs(declared: &IndexMap<String, Input>, given: &IndexMap<String, String>) 
         all.entry(name.clone()).or_insert_with(|| Value::from(text.as_str()));
     }
     Value::Object(all)
+}
+
+/// Makes numbers of the declared inputs that are numbers. Templates keep `1.50` as it was written, CEL compares it.
+pub(crate) fn count(context: &mut Map<String, Value>, declared: &IndexMap<String, Input>) {
+    let Some(Value::Object(inputs)) = context.get_mut("inputs") else { return };
+    for (name, _) in declared.iter().filter(|(_, input)| input.kind == InputKind::Number) {
+        let Some(value) = inputs.get_mut(name) else { continue };
+        let number = value.as_str().and_then(|text| text.parse().ok()).and_then(Number::from_f64);
+        if let Some(number) = number {
+            *value = Value::Number(number);
+        }
+    }
 }
 
 fn steps(state: &RunState, plan: &Plan) -> Value {

@@ -160,7 +160,9 @@ impl Source<'_> {
         let program = Program::compile(condition.as_str(), Kind::Condition).map_err(at)?;
         let (failure, cancelled) = (has_failed(self.state, self.plan), self.state.cancel.is_some());
         let status = Status { success: !failure && !cancelled, failure, cancelled };
-        let activation = context::activation(scope.clone(), status);
+        let mut variables = scope.clone();
+        context::count(&mut variables, &self.plan.workflow.inputs);
+        let activation = context::activation(variables, status);
         Ok(program.evaluate(&activation).map_err(at)? == Verdict::True)
     }
 

@@ -53,8 +53,7 @@ fn a_chain_of_four_waits_for_the_whole_subtree() {
     // The events of the tree are spans of one trace.
     let journal = Home::journal(&done);
     let recorded = journal.iter().filter(|entry| entry["type"] == "event_recorded");
-    let traces: Vec<&str> =
-        recorded.map(|entry| entry["event"]["traceparent"].as_str().unwrap()).collect();
+    let traces: Vec<&str> = recorded.map(|entry| entry["event"]["traceparent"].as_str().unwrap()).collect();
     let [first, second, third] = traces[..] else { panic!("{traces:?}") };
     assert_eq!((&first[..36], &first[..36]), (&second[..36], &third[..36]), "{traces:?}");
     assert!(first != second && second != third && first != third, "{traces:?}");

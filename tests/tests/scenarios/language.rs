@@ -14,6 +14,27 @@ fn printed(workflow: &str, arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn numbers_are_compared_as_numbers_and_rendered_as_written() {
+    let home = Home::new();
+    let text = r#"
+version: 1
+workflows:
+  go:
+    inputs: {n: {type: number, default: 1.50}, big: {type: number, default: 123456789012345678901234567890}}
+    steps:
+      - {run: 'echo "is {{ .inputs.n }}"', if: inputs.n == 1.5 && inputs.n > 1 && inputs.n < 2.0}
+      - {run: 'echo "big {{ .inputs.big }}"', if: inputs.big > 10}
+      - {run: echo never, if: inputs.n > 2}
+"#;
+    home.add("o/a", text);
+    let done = home.tako(&["exec", "go", "--repo=o/a"]).expect(0);
+    for line in ["is 1.50", "big 123456789012345678901234567890"] {
+        assert!(done.stdout.contains(line), "{}", done.stdout);
+    }
+    assert!(!done.stdout.contains("] never"), "{}", done.stdout);
+}
+
+#[test]
 fn both_spellings_mean_the_same() {
     let workflow = r#"
     inputs:
