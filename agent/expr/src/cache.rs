@@ -64,6 +64,11 @@ mod tests {
         assert_eq!((cache.get("aaaa"), cache.get("bbbb"), cache.get("cccc")), (Some(1), None, Some(3)));
         cache.insert("cccc", 4);
         assert_eq!((cache.get("aaaa"), cache.get("cccc")), (Some(1), Some(4)));
+        // What is replaced gives its bytes back: both would not fit otherwise.
+        for _ in 0..100 {
+            cache.insert("cccc", 4);
+        }
+        assert_eq!((cache.get("aaaa"), cache.get("cccc")), (Some(1), Some(4)));
         cache.insert("far too long to keep", 5);
         assert_eq!(cache.get("far too long to keep"), None);
     }

@@ -49,5 +49,9 @@ mod tests {
         for (name, given, want) in cases {
             assert_eq!(closest(given, ["version", "inputs"]), want, "{name}");
         }
+        // As long as a name that is compared, and longer.
+        let known = "v".repeat(65);
+        assert_eq!(closest(&"v".repeat(64), [known.as_str()]), Some(known.as_str()));
+        assert_eq!(closest(&"v".repeat(66), [known.as_str()]), None);
     }
 }

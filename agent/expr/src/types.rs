@@ -191,6 +191,31 @@ mod tests {
     }
 
     #[test]
+    fn types_overlap_where_values_may_be_equal() {
+        let one_of = |texts: &[&str]| Type::one_of(texts.iter().map(|text| (*text).to_owned()).collect());
+        let list = |of| Type::List(Box::new(of));
+        let cases = [
+            ("words of which one is the same", one_of(&["a", "b"]), one_of(&["b"]), true),
+            ("other words", one_of(&["a"]), one_of(&["b"]), false),
+            ("a word and a text", one_of(&["a"]), Type::Text, true),
+            ("a text and a number", Type::Text, Type::Number, false),
+            ("null and a number", Type::Null, Type::Number, true),
+            ("lists of like things", list(Type::Text), list(one_of(&["a"])), true),
+            ("lists of other things", list(Type::Text), list(Type::Number), false),
+        ];
+        for (name, a, b, want) in cases {
+            assert_eq!((a.overlaps(&b), b.overlaps(&a)), (want, want), "{name}");
+        }
+    }
+
+    #[test]
+    fn types_are_called_by_their_nouns() {
+        let nouns =
+            [Type::Any, Type::Null, Type::Bool, Type::Number, Type::Text, Type::open()].map(|of| of.noun());
+        assert_eq!(nouns, ["a value", "null", "a boolean", "a number", "a text", "a map"]);
+    }
+
+    #[test]
     fn joining_keeps_what_both_know() {
         let one_of = |texts: &[&str]| Type::one_of(texts.iter().map(|text| (*text).to_owned()).collect());
         let cases = [
@@ -198,6 +223,18 @@ mod tests {
             ("words", one_of(&["a"]), one_of(&["b", "a"]), one_of(&["a", "b"])),
             ("a word and a text", one_of(&["a"]), Type::Text, Type::Text),
             ("a text and a number", Type::Text, Type::Number, Type::Any),
+            (
+                "an open map and a closed one",
+                Type::open(),
+                Type::closed([("a", Type::Text)]),
+                Type::map([("a".to_owned(), Type::Text)].into(), true),
+            ),
+            (
+                "and the other way round",
+                Type::closed([("a", Type::Text)]),
+                Type::open(),
+                Type::map([("a".to_owned(), Type::Text)].into(), true),
+            ),
             (
                 "maps",
                 Type::closed([("a", Type::Text)]),

@@ -134,6 +134,9 @@ fn conditions_in_both_spellings() {
             "the other variables",
         ),
         ("{{ eq .inputs.env \"prod\" }}", Verdict::True, "a prefix call"),
+        ("{{ and (le 1 1) (lt 1 2) (ge 2 2) (gt 2 1) (ne 1 2) }}", Verdict::True, "every comparison"),
+        ("{{ or (le 2 1) (lt 1 1) (ge 1 2) (gt 1 1) (ne 1 1) }}", Verdict::False, "every comparison, false"),
+        ("r'\\' != '' && .inputs.env == 'prod'", Verdict::True, "a path behind a raw text"),
         ("{{ and (eq .inputs.env \"prod\") (not .inputs.flag) }}", Verdict::True, "prefix calls"),
         ("{{ or .inputs.flag (ne .inputs.version-bump \"none\") }}", Verdict::True, "prefix or"),
         (".inputs.env == 'dev' || not .inputs.flag", Verdict::True, "a word"),
@@ -410,6 +413,34 @@ fn references_of_a_condition() {
         Program::compile("{{ .steps.build.version == 'x' && inputs.a }}", Kind::Condition).expect("compiles");
     let got: Vec<_> = program.references().iter().map(|r| (r.path.join("."), r.range.clone())).collect();
     assert_eq!(got, [("steps.build.outputs.version".to_owned(), 3..23), ("inputs.a".to_owned(), 34..42)]);
+}
+
+#[test]
+fn limits_are_named() {
+    for (limit, want) in [
+        (Limit::Length, "4096 bytes"),
+        (Limit::Nesting, "32 levels"),
+        (Limit::Chain, "500 operators"),
+        (Limit::Work, "1000000 steps"),
+        (Limit::Payload, "256 KiB"),
+        (Limit::Text, "1 MiB"),
+        (Limit::Deadline, "100 ms"),
+    ] {
+        assert!(CelError::over(limit).to_string().contains(want), "{limit:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_evaluated_says_why() {
+    let cases = [
+        ("payload.n / 0 == 1", "division by zero"),
+        ("payload.text.matches('(')", "regex"),
+        ("int('x') == 1", "invalid digit"),
+    ];
+    for (source, want) in cases {
+        let Err(CelError::Evaluation { message }) = filter(source) else { panic!("{source}") };
+        assert!(message.to_lowercase().contains(want), "{source}: {message}");
+    }
 }
 
 #[test]
