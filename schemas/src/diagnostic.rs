@@ -374,6 +374,30 @@ mod tests {
     }
 
     #[test]
+    fn of_very_many_problems_the_errors_are_kept() {
+        let problems = |errors: usize, warnings: usize| {
+            let warning = (0..warnings).map(|at| Diagnostic::warning("TK0601", at.to_string(), 0..0));
+            let error = (0..errors).map(|at| Diagnostic::error("TK0101", at.to_string(), 0..0));
+            warning.chain(error).collect::<Vec<_>>()
+        };
+        for (errors, warnings, kept, others) in [
+            (0, MOST, 0, MOST),
+            (MOST, 0, MOST, 0),
+            (1, MOST, 1, MOST - 1),
+            (3, MOST, 3, MOST - 3),
+            (MOST + 1, 5, MOST, 0),
+            (0, MOST + 1, 0, MOST),
+        ] {
+            let mut found = problems(errors, warnings);
+            assert_eq!(limit(&mut found), errors + warnings > MOST, "{errors} and {warnings}");
+            let left = found.iter().filter(|problem| problem.is_error()).count();
+            assert_eq!((left, found.len() - left), (kept, others), "{errors} and {warnings}");
+            // Those that stand first.
+            assert!(found.first().is_some_and(|first| first.message == "0"));
+        }
+    }
+
+    #[test]
     fn text_maps_offsets_of_a_literal_block_to_the_file() {
         // run: |
         //   ab

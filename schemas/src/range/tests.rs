@@ -150,3 +150,13 @@ fn ranges_that_hold_nothing() {
         assert_eq!(range.parse::<VersionRange>().unwrap().is_empty(), empty, "{range}");
     }
 }
+
+#[test]
+fn ranges_are_texts_of_json() {
+    for text in ["^1.0.0", ">=1.0.0, <2.0.0", "[1.0.0...2.0.0)", ""] {
+        let range: VersionRange = serde_json::from_value(serde_json::json!(text)).unwrap();
+        assert_eq!(serde_json::to_value(&range).unwrap(), text);
+        assert_eq!(range, text.parse().unwrap(), "{text}");
+    }
+    assert!(serde_json::from_value::<VersionRange>(serde_json::json!("^1")).is_err());
+}

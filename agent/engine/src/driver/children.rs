@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
+use tako_expr::cel;
 use tako_expr::template::{Context, Template};
 use tako_schemas::diagnostic::{SourceFile, Text};
 use tako_schemas::event::Event;
@@ -168,8 +169,14 @@ impl Driver {
         let chain = ancestry.clone();
         let work = move || {
             let around = Surroundings { chain: &chain, delivered: &delivered, max_depth };
-            let routed = route::route(&routed_event, &judged, around);
-            routed.into_iter().map(|routed| (routed.candidate.clone(), routed.refusal)).collect::<Vec<_>>()
+            // All of them on one thread: the way there and back takes longer than most filters.
+            cel::apart(|| {
+                let routed = route::route(&routed_event, &judged, around);
+                routed
+                    .into_iter()
+                    .map(|routed| (routed.candidate.clone(), routed.refusal))
+                    .collect::<Vec<_>>()
+            })
         };
         // Each filter is bounded, their number is not: the user need not wait for all of them.
         let routed = tokio::select! {

@@ -64,6 +64,8 @@ fn subscriptions() {
         ("inputs as a list", "inputs: [a]", &[("TK0103 7:13", "found a list")]),
         ("a bad input name", "inputs: {a b: c}", &[("TK0201 7:14", "an input name")]),
         ("enabled by a word", "enabled: on", &[("TK0103 7:14", "write `true`")]),
+        ("disabled by a word", "enabled: Off", &[("TK0103 7:14", "write `false`")]),
+        ("disabled by a number", "enabled: 0", &[("TK0103 7:14", "write `false`")]),
     ] {
         check(name, &with_subscription(&format!("{SUBSCRIPTION}\n{keys}")), Severity::Error, want);
     }
