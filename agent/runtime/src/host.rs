@@ -40,19 +40,6 @@ impl HostRuntime {
     }
 }
 
-impl HostRuntime {
-    /// Processes of steps that were started with this scratch directory and live now, with the runs that they name.
-    ///
-    /// # Errors
-    ///
-    /// The process table cannot be read.
-    pub async fn processes(&self) -> Result<Vec<(Process, RunId)>, RuntimeError> {
-        let config = Arc::clone(&self.config);
-        let action = "look for processes";
-        blocking(action, move || orphans::of(&config.scratch).map_err(|error| machine(action, error))).await
-    }
-}
-
 #[async_trait]
 impl Runtime for HostRuntime {
     async fn start(
@@ -68,6 +55,12 @@ impl Runtime for HostRuntime {
         .await?;
         tracing::debug!(pid = launched.group.process().pid, "started");
         Ok(Box::new(HostRunning::new(launched, command, observer)))
+    }
+
+    async fn processes(&self) -> Result<Vec<(Process, RunId)>, RuntimeError> {
+        let config = Arc::clone(&self.config);
+        let action = "look for processes";
+        blocking(action, move || orphans::of(&config.scratch).map_err(|error| machine(action, error))).await
     }
 
     async fn reap(&self, left: &Spawned) -> Result<bool, RuntimeError> {

@@ -37,15 +37,6 @@ impl Runtimes {
     pub async fn sweep(&self) -> Result<usize, RuntimeError> {
         self.containers.sweep().await
     }
-
-    /// Processes of steps of this `TAKO_HOME` that live now, with the runs that they name.
-    ///
-    /// # Errors
-    ///
-    /// The process table cannot be read.
-    pub async fn processes(&self) -> Result<Vec<(Process, RunId)>, RuntimeError> {
-        self.host.processes().await
-    }
 }
 
 #[async_trait]
@@ -71,6 +62,10 @@ impl Runtime for Runtimes {
             None => false,
         };
         Ok(process || container)
+    }
+
+    async fn processes(&self) -> Result<Vec<(Process, RunId)>, RuntimeError> {
+        self.host.processes().await
     }
 
     async fn leave(&self, run: &RunId, workspace: &Path) -> Result<(), RuntimeError> {

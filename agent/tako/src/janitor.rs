@@ -5,13 +5,21 @@ use tako_engine::history;
 use tako_engine::port::{Journal, QueueAdmin, Runtime};
 use tako_runtime::{Liveness, is_alive};
 use tako_schemas::id::RunId;
-use tako_schemas::journal::{RunState, StepState};
+use tako_schemas::journal::{Process, RunState, Spawned, StepState};
 
 /// Why nobody leads the tree any more, if that is so.
 pub(crate) fn lost_leader(root: &RunState) -> Option<String> {
     let leader = root.created.led_by.as_ref()?;
     (root.ended().is_none() && is_alive(leader) == Liveness::Dead)
         .then(|| format!("the tako process that led it (pid {}) is gone", leader.process.pid))
+}
+
+/// The processes of steps that live; none where nobody can say.
+async fn processes(runtime: &dyn Runtime) -> Vec<(Process, RunId)> {
+    runtime.processes().await.unwrap_or_else(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for lost steps");
+        Vec::new()
+    })
 }
 
 /// Sets every tree aside whose leading process is dead: kills what its steps left running, writes down that it
@@ -26,16 +34,26 @@ pub(crate) async fn set_dead_trees_aside(
     runtime: &dyn Runtime,
 ) -> Result<Vec<RunId>, DriveError> {
     let mut aside = Vec::new();
+    let mut living: Option<Vec<(Process, RunId)>> = None;
     for root in queue.unfinished_trees().await? {
         let Some((state, _)) = history::read(journal, &root).await? else { continue };
         let Some(reason) = lost_leader(&state) else { continue };
+        let living = match &mut living {
+            Some(living) => living,
+            None => living.insert(processes(runtime).await),
+        };
         for member in journal.tree(&root).await? {
-            let Some((state, _)) = history::read(journal, &member.run).await? else { continue };
-            for step in state.steps.values() {
-                if let StepState::Running { spawned: Some(spawned), .. } = step
-                    && let Err(error) = runtime.reap(spawned).await
-                {
-                    let run = &member.run;
+            let run = &member.run;
+            let Some((state, _)) = history::read(journal, run).await? else { continue };
+            let known = state.steps.values().filter_map(|step| match step {
+                StepState::Running { spawned, .. } => spawned.clone(),
+                _ => None,
+            });
+            // What was started just before the end may not have been written down.
+            let unknown = living.iter().filter(|(_, of)| of == run);
+            let unknown = unknown.map(|(process, _)| Spawned { process: Some(*process), container: None });
+            for left in known.chain(unknown) {
+                if let Err(error) = runtime.reap(&left).await {
                     tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot end a lost step");
                 }
             }

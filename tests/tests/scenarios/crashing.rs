@@ -31,6 +31,30 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
+fn a_step_that_was_started_and_not_yet_written_down_is_ended_too() {
+    let home = Home::new();
+    let mark = format!("32{:07}.5", std::process::id());
+    let text = format!(
+        "version: 1\nworkflows:\n  go:\n    steps:\n      - 'echo ready; [ -e {}/go-on ] || sleep {mark}'\n",
+        home.path().display()
+    );
+    home.add("o/a", &text);
+    let mut started = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+    started.signal("KILL");
+    started.wait();
+    eventually("the step sleeps", || processes_with(&mark) > 0);
+    // As if it had been killed a moment earlier: the process is there, and the journal does not know it.
+    let store = rusqlite::Connection::open(home.path().join("tako.db")).unwrap();
+    let last = "SELECT max(seq) FROM entries WHERE entry LIKE '%\"step_spawned\"%'";
+    let removed = store.execute(&format!("DELETE FROM entries WHERE seq >= ({last})"), []).unwrap();
+    assert!(removed > 0);
+    drop(store);
+    std::fs::write(home.path().join("go-on"), "").unwrap();
+    home.tako(&["exec", "go", "--repo=o/a"]).expect(0);
+    eventually("what the dead process left running is ended", || processes_with(&mark) == 0);
+}
+
+#[test]
 fn after_a_crash_status_tells_the_truth_and_a_second_run_is_not_blocked() {
     let home = Home::new();
     let mark = format!("31{:07}.5", std::process::id());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::Spawned;
+use tako_schemas::journal::{Process, Spawned};
 
 use super::observer::Observer;
 
@@ -25,6 +25,12 @@ pub trait Runtime: Send + Sync {
     /// Ends what a dead owner left of a step: its whole process group, if the process is still the same, or its
     /// container. Returns whether there was anything to end.
     async fn reap(&self, left: &Spawned) -> Result<bool, RuntimeError>;
+
+    /// Processes of steps that live now, each with the run that it names, whether or not a journal knows them: an owner
+    /// may die between starting a step and saying so.
+    async fn processes(&self) -> Result<Vec<(Process, RunId)>, RuntimeError> {
+        Ok(Vec::new())
+    }
 
     /// Ends what is kept for further steps of `run` (its containers), and makes everything in `workspace` the
     /// invoking user's. Called when a run is over, or is left for somebody else to lead; a no-op where nothing is
