@@ -160,6 +160,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_longest_is_what_i64_holds_of_nanoseconds() {
+        assert_eq!(parse("9223372036854775807ns"), Ok(Duration::from_nanos(i64::MAX.unsigned_abs())));
+    }
+
+    #[test]
     fn durations() {
         let cases = [
             ("90s", Ok(90_000)),
@@ -187,6 +192,7 @@ mod tests {
             ("s", Err(DurationError::Malformed)),
             ("1e3s", Err(DurationError::Malformed)),
             ("300y", Err(DurationError::Malformed)),
+            ("9223372036854775808ns", Err(DurationError::TooLong)),
             ("9999999999999h", Err(DurationError::TooLong)),
             ("99999999999999999999999s", Err(DurationError::TooLong)),
         ];

@@ -45,6 +45,14 @@ fn findings() {
         ("an order of different types", "inputs.name > 3", &["Mismatch@inputs.name > 3"]),
         ("an output is a text", "steps.build.version > 1", &["Mismatch@steps.build.version > 1"]),
         ("an output, converted", "int(steps.build.version) > 1", &[]),
+        (
+            "a text, converted, against a text",
+            "int(inputs.name) == \"1\"",
+            &["NeverEqual@int(inputs.name) == \"1\""],
+        ),
+        ("the same as a fraction", "double(inputs.name) == 1.5 && uint(inputs.name) == 1u", &[]),
+        ("a constant order", "2 <= 1", &["NeverTrue@2 <= 1"]),
+        ("a constant order that holds", "1 <= 1", &["AlwaysTrue@1 <= 1"]),
         ("an output that is not known", "steps.build.other > 1", &[]),
         ("a word that is none of them", "inputs.target == \"prod\"", &["NotAllowed@\"prod\""]),
         ("on the left", "\"prod\" == inputs.target", &["NotAllowed@\"prod\""]),
@@ -122,4 +130,10 @@ fn literals_and_demands_are_handed_on() {
     );
     assert_eq!(analysis.demands[0].path, "inputs.name");
     assert!(!analysis.dear);
+    for dear in ["inputs.name.matches(\"a\")", "steps.build.list.exists(x, x == 1)"] {
+        assert!(
+            Program::compile(dear, Kind::Condition).unwrap().analyse(&scope(None)).unwrap().dear,
+            "{dear}"
+        );
+    }
 }

@@ -60,6 +60,20 @@ fn deep_but_allowed_sources_compile() {
 }
 
 #[test]
+fn what_grows_within_the_limit_is_rendered() {
+    let context = Context::new(json!({"inputs": {"x": "a".repeat(600_000)}}));
+    let grown =
+        Template::compile("{{ replace \"aa\" \"aaa\" .inputs.x | len }}").and_then(|t| t.render(&context));
+    assert_eq!(grown.as_deref(), Ok("900000"));
+}
+
+#[test]
+fn what_cannot_be_ordered_is_described() {
+    let error = render("{{ lt \"a\" 1 }}").unwrap_err().to_string();
+    assert!(error.contains("the text \"a\"") && error.contains("the number 1"), "{error}");
+}
+
+#[test]
 fn hostile_renderings_meet_a_limit() {
     let list: Vec<u32> = (0..2_000).collect();
     let context = json!({"list": list, "big": "x".repeat(200_000), "vast": "x".repeat(10 << 20), "l": vec![1; 5 << 20]});
