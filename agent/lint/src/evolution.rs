@@ -119,10 +119,18 @@ fn shrunk(
     broken: &mut bool,
     out: &mut Vec<Diagnostic>,
 ) {
-    let (was, is) = match (was, is) {
-        (Type::List(was), Type::List(is)) => (was.as_ref(), is.as_ref()),
-        other => other,
-    };
+    if let (Type::List(was), Type::List(is)) = (was, is) {
+        if was.is_like(is) {
+            return shrunk(kind, under, was, is, place, broken, out);
+        }
+        *broken = true;
+        let message = format!("an element of `{under}` of `{kind}` was {}, and is {}", was.noun(), is.noun());
+        out.push(
+            Diagnostic::error(code::FIELD_RETYPED, message, place)
+                .with_hint("add a field of another name instead"),
+        );
+        return;
+    }
     let (Type::Map { fields: was, .. }, Type::Map { fields: is, open }) = (was, is) else { return };
     for (name, type_was) in was.iter() {
         let path = if under.is_empty() { name.clone() } else { format!("{under}.{name}") };

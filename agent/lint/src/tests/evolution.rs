@@ -52,6 +52,20 @@ fn events() {
 }
 
 #[test]
+fn elements_of_lists() {
+    let cases: &[(&str, &str, &str, &[&str])] = &[
+        ("another type", "l: [a]", "l: [1]", &["TK0803 built"]),
+        ("another type, deeper", "l: [[a]]", "l: [[1]]", &["TK0803 built"]),
+        ("a field of them", "l: [{x: a}]", "l: [{x: 1}]", &["TK0803 built"]),
+        ("other values", "l: [a]", "l: [b, c]", &[]),
+        ("none is nothing known", "l: []", "l: [a]", &[]),
+    ];
+    for (name, old, new, want) in cases {
+        assert_eq!(found(&emits("built", "1.0.0", old), &emits("built", "2.0.0", new)), *want, "{name}");
+    }
+}
+
+#[test]
 fn declarations_workflows_and_inputs() {
     let file = |keys: &str| format!("version: 1\n{keys}");
     let cases: &[(&str, &str, &str, &[&str])] = &[
