@@ -140,7 +140,7 @@ fn quoted(
             "hand the value over in `env`, and write the variable here: a here-document knows no quotes"
         }
         Place::Bare => {
-            let commands = action.command.map(|at| (at, &script.commands[at]));
+            let commands = action.command.and_then(|at| Some((at, script.commands.get(at)?)));
             if let Some((_, command)) = commands
                 && let Some(Code::Words(words)) = code_of(command)
                 && words

@@ -190,6 +190,17 @@ fn what_only_bash_knows() {
 }
 
 #[test]
+fn groups_without_commands_are_redirected() {
+    for source in ["() > {{ .a }}", "{ } > $a", "function f() > {{ .a }}", "() <<A\n$a\nA\n", "$( () > $a )"]
+    {
+        let script = read(source);
+        let of =
+            script.actions.first().map(|of| of.command).or(script.expansions.first().map(|of| of.command));
+        assert!(of.flatten().is_some_and(|command| command < script.commands.len()), "{source}");
+    }
+}
+
+#[test]
 fn what_nests_deeply_ends() {
     for unit in [
         "$(",
@@ -227,6 +238,10 @@ proptest! {
         }
         for found in &script.expansions {
             prop_assert!(source[found.range.clone()].contains(found.name));
+        }
+        let named = script.actions.iter().map(|of| of.command).chain(script.expansions.iter().map(|of| of.command));
+        for command in named.flatten().chain(script.redirections.iter().map(|of| of.command)) {
+            prop_assert!(command < script.commands.len());
         }
         prop_assert!(script.expansions.is_sorted_by_key(|found| found.range.start));
         for command in &script.commands {

@@ -107,6 +107,7 @@ fn values_of_events_in_scripts() {
             &["TK0506 $TAKO_INPUT_T", "TK0612 tee -a \"$TAKO_PATH\""],
         ),
         ("an output of the step", file("'echo \"t=$TAKO_INPUT_T\" >> \"$TAKO_OUTPUT\"'"), &[]),
+        ("a group without commands", file("'() > {{ .event.payload.t | shell_quote }}'"), &[]),
         ("an image", file("{run: make, image: 'go:{{ .event.payload.t }}'}"), &["TK0505 .event.payload.t"]),
         ("a directory", file("{run: make, working_directory: '{{ .inputs.t }}'}"), &["TK0505 .inputs.t"]),
     ];

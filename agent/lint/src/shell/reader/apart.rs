@@ -19,7 +19,8 @@ impl Reader<'_> {
     /// `> file` and its like.
     pub(super) fn redirection(&mut self, list: &mut List) {
         let commands = match (list.open, list.last.clone()) {
-            (None, Some(last)) => last,
+            // A group without commands, `() > f`, has nothing that could write: the redirection is one by itself.
+            (None, Some(last)) if !last.is_empty() => last,
             _ => {
                 let command = self.open(list);
                 command..command + 1
