@@ -55,10 +55,12 @@ struct Binding {
 struct Flow {
     lenient: bool,
     usage: Use,
+    /// Whether a function makes another text of it that keeps no quotes.
+    altered: bool,
 }
 
-const PRINTED: Flow = Flow { lenient: false, usage: Use::Output };
-const CONDITION: Flow = Flow { lenient: true, usage: Use::Tested };
+const PRINTED: Flow = Flow { lenient: false, usage: Use::Output, altered: false };
+const CONDITION: Flow = Flow { lenient: true, usage: Use::Tested, altered: false };
 
 struct Emitter<'s> {
     source: &'s str,
@@ -287,11 +289,16 @@ impl Emitter<'_> {
     fn call(&mut self, function: &Function, args: &[Expr], flow: Flow) -> Emission {
         let usage = match (function.yields, flow.usage) {
             (Yields::Test, _) | (_, Use::Tested) => Use::Tested,
-            (Yields::Quoted, _) | (_, Use::Quoted) => Use::Quoted,
-            (Yields::Plain, _) | (_, Use::Plain) => Use::Plain,
-            (Yields::Data, Use::Output) => Use::Output,
+            // What is quoted last is quoted, whatever was done to it before.
+            (_, Use::Quoted) => Use::Quoted,
+            (_, Use::Plain) => Use::Plain,
+            // What is done to it afterwards may take the quotes away, or put something between them.
+            (Yields::Quoted, Use::Output) if !flow.altered => Use::Quoted,
+            (Yields::Plain, Use::Output) if !flow.altered => Use::Plain,
+            _ => Use::Output,
         };
-        let inner = Flow { lenient: flow.lenient || function.lenient, usage };
+        let altered = flow.altered || (function.yields == Yields::Data && function.name != "default");
+        let inner = Flow { lenient: flow.lenient || function.lenient, usage, altered };
         // The lenient variant of a function gives null where the strict one finds nothing.
         let variant = if flow.lenient { "_opt(" } else { "(" };
         _ = write!(self.out, "{}{variant}", function.name);

@@ -222,6 +222,26 @@ fn references_tell_what_becomes_of_a_value() {
             "{{ printf \"%s\" .event.id | shell_quote }}",
             vec![("event.id", Use::Quoted, false)],
         ),
+        (
+            "quoted, and then changed",
+            "{{ .event.id | shell_quote | replace \"'\" \"\" }}",
+            vec![("event.id", Use::Output, false)],
+        ),
+        (
+            "changed, and quoted again",
+            "{{ .event.id | shell_quote | upper | shell_quote }}",
+            vec![("event.id", Use::Quoted, false)],
+        ),
+        (
+            "quoted, with a default",
+            "{{ .event.id | shell_quote | default \"x\" }}",
+            vec![("event.id", Use::Quoted, true)],
+        ),
+        (
+            "encoded, and then changed",
+            "{{ .event.id | url_encode | replace \"%3B\" \";\" }}",
+            vec![("event.id", Use::Output, false)],
+        ),
         ("tested", "{{ if .event.payload.v }}{{ end }}", vec![("event.payload.v", Use::Tested, true)]),
         ("compared", "{{ eq .inputs.a 1 }}", vec![("inputs.a", Use::Tested, false)]),
         (
