@@ -89,9 +89,10 @@ pub fn check(source: &SourceFile, around: Around<'_>) -> Linted {
         let missing = check::unsupported_anywhere(manifest).into_iter();
         diagnostics.extend(missing.map(|missing| Diagnostic { severity: Severity::Warning, ..missing }));
         let file = file::File::new(source, manifest, around);
-        semantics::check(&file, &mut diagnostics);
-        security::check(&file, &mut diagnostics);
-        practice::check(&file, &mut diagnostics);
+        let scripts = shell::Scripts::of(&file.flows);
+        semantics::check(&file, &scripts, &mut diagnostics);
+        security::check(&file, &scripts, &mut diagnostics);
+        practice::check(&file, &scripts, &mut diagnostics);
     }
     Linted { manifest: checked.manifest, diagnostics: settled(source, diagnostics) }
 }

@@ -7,8 +7,9 @@ use tako_schemas::code;
 use tako_schemas::diagnostic::Diagnostic;
 
 use crate::file::File;
+use crate::shell::Scripts;
 
-pub(crate) fn check(file: &File<'_>, out: &mut Vec<Diagnostic>) {
+pub(crate) fn check<'f>(file: &'f File<'_>, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     for flow in &file.flows {
         if flow.workflow.timeout.is_none() {
             let span = file.key_of("workflows", &flow.name);
@@ -21,7 +22,7 @@ pub(crate) fn check(file: &File<'_>, out: &mut Vec<Diagnostic>) {
                 .with_hint("add a `timeout`, here or under `defaults`"),
             );
         }
-        scripts::check(flow, out);
+        scripts::check(flow, scripts, out);
         versions(flow, out);
     }
     spelling::check(file, out);

@@ -4,12 +4,12 @@ use tako_schemas::code;
 use tako_schemas::diagnostic::Diagnostic;
 
 use crate::file::{Flow, Placed};
-use crate::shell::{self, Bashism, Command};
+use crate::shell::{Bashism, Command, Script, Scripts};
 
 /// A script of more lines is a program.
 const LONG: usize = 50;
 
-pub(super) fn check(flow: &Flow, out: &mut Vec<Diagnostic>) {
+pub(super) fn check<'f>(flow: &'f Flow, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     for placed in flow.steps() {
         let Some(text) = placed.script() else { continue };
         let lines = text.as_str().lines().filter(|line| !line.trim().is_empty()).count();
@@ -21,18 +21,17 @@ pub(super) fn check(flow: &Flow, out: &mut Vec<Diagnostic>) {
                     .with_hint("move it into a file of the repository, where it can be tested"),
             );
         }
-        if placed.in_shell() {
-            shell(&placed, out);
+        if let Some(script) = scripts.get(&placed) {
+            shell(&placed, script, out);
         }
     }
 }
 
-fn shell(placed: &Placed<'_>, out: &mut Vec<Diagnostic>) {
+fn shell(placed: &Placed<'_>, script: &Script<'_>, out: &mut Vec<Diagnostic>) {
     let Some(text) = placed.script() else { return };
     let shell = placed.step.shell.as_ref().map_or("sh", |shell| shell.as_str());
     let plain = matches!(shell.split_whitespace().next(), Some("sh" | "dash" | "ash"));
     let pipes_tell = shell.contains("pipefail") || shell == "bash" || text.as_str().contains("pipefail");
-    let script = shell::read(text.as_str());
     if plain {
         let of_commands = script.commands.iter().filter_map(of_bash);
         for Bashism { what, instead, range } in of_commands.chain(script.bashisms.iter().cloned()) {

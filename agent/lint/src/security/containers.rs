@@ -144,7 +144,7 @@ fn pinned(image: &Text, out: &mut Vec<Diagnostic>) {
             )
             .with_hint(format!(
                 "name a version, `{}:1.2`, or better a digest",
-                name.split(':').next().unwrap_or(name)
+                reference.strip_suffix(":latest").unwrap_or(reference)
             )),
         ),
         Some(_) => out.push(

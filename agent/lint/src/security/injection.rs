@@ -3,42 +3,49 @@
 //! An event says what its sender wants: one that reaches a script as text can make it do anything. Inputs that a
 //! subscription fills from an event are no better than the event.
 
-use std::ops::Range;
-
 use tako_expr::template::{Reference, Use};
 use tako_schemas::code;
-use tako_schemas::diagnostic::{Diagnostic, Span, Text};
+use tako_schemas::diagnostic::{Diagnostic, Span};
 
+use super::code::SHELLS;
 use super::harmless::is_harmless;
 use super::origin::{Origin, Origins};
-use super::scripts::{Code, code_of};
+use super::rerun::{self, Values};
 use crate::file::{File, Flow, Placed};
 use crate::semantics::inputs::variable;
-use crate::shell::{self, Action, Place, Script};
+use crate::shell::{Action, Place, Script, Scripts};
 use crate::site::{self, Role, Site};
 
-/// Files that become the environment of later steps.
-const ENVIRONMENT_FILES: [&str; 4] = ["TAKO_ENV", "GITHUB_ENV", "TAKO_PATH", "GITHUB_PATH"];
-
-pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
+pub(super) fn check<'f>(
+    file: &'f File<'_>,
+    flow: &'f Flow,
+    scripts: &Scripts<'f>,
+    out: &mut Vec<Diagnostic>,
+) {
     let sites = site::of_flow(flow);
     let origins = Origins::of(file, flow, &sites);
     for site in &sites {
         let Some(placed) = site.step else { continue };
         match site.role {
-            Role::Run => of_script(site, &placed, &origins, out),
+            Role::Run => of_script(site, &placed, scripts.get(&placed), &origins, out),
             Role::Image | Role::Directory => chosen(site, &placed, &origins, out),
             _ => {}
         }
     }
 }
 
-fn of_script(site: &Site<'_>, placed: &Placed<'_>, origins: &Origins<'_>, out: &mut Vec<Diagnostic>) {
-    let script = placed.in_shell().then(|| shell::read(site.text.as_str()));
+fn of_script(
+    site: &Site<'_>,
+    placed: &Placed<'_>,
+    script: Option<&Script<'_>>,
+    origins: &Origins<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let values = script.map(|script| Values::of(script, site, placed, origins));
     for reference in site.template.references() {
         let Some(origin) = origins.reference(reference, placed.step) else { continue };
         let span = site.text.locate(reference.range.clone());
-        match (reference.usage, &script) {
+        match (reference.usage, &values) {
             (Use::Tested | Use::Plain, _) => {}
             (Use::Quoted, None) => out.push(
                 Diagnostic::warning(
@@ -48,17 +55,34 @@ fn of_script(site: &Site<'_>, placed: &Placed<'_>, origins: &Origins<'_>, out: &
                 )
                 .with_hint("hand the value over in `env`, and read it from the environment"),
             ),
-            (Use::Quoted, Some(script)) => quoted(site.text, reference, script, span, origin, out),
-            (Use::Output, script) => {
-                let place = script.as_ref().map(|script| place_of(script, reference));
+            (Use::Quoted, Some(values)) => quoted(values, reference, span, origin, out),
+            (Use::Output, _) => {
+                let place = values.as_ref().map(|values| Spot::of(values, reference));
                 out.push(unquoted(reference, span, origin, place));
             }
         }
     }
-    let Some(script) = script else { return };
-    for at in 0..script.commands.len() {
-        run_again(site.text, placed, &script, at, origins, out);
-        environment(site, placed, &script, at, origins, out);
+    if let Some(values) = values {
+        rerun::check(&values, out);
+    }
+}
+
+/// Where in a script of a shell a value stands.
+#[derive(Clone, Copy)]
+struct Spot<'s> {
+    place: Place,
+    /// The program that runs what stands there as code.
+    runs: Option<&'s str>,
+}
+
+impl<'s> Spot<'s> {
+    fn of(values: &Values<'_, 's>, reference: &Reference) -> Self {
+        let Some(action) = action_of(values.script, reference) else {
+            return Self { place: Place::Bare, runs: None };
+        };
+        let runs = action.command.filter(|at| values.runs(*at, &action.range));
+        let runs = runs.and_then(|at| Some(values.script.commands.get(at)?.program()));
+        Self { place: action.place, runs }
     }
 }
 
@@ -68,12 +92,8 @@ fn action_of<'c>(script: &'c Script<'_>, reference: &Reference) -> Option<&'c Ac
     script.actions[..behind].last().filter(|action| reference.range.end <= action.range.end)
 }
 
-fn place_of(script: &Script<'_>, reference: &Reference) -> Place {
-    action_of(script, reference).map_or(Place::Bare, |action| action.place)
-}
-
-/// `place`: where in a script of a shell.
-fn unquoted(reference: &Reference, span: Span, origin: Origin, place: Option<Place>) -> Diagnostic {
+/// `spot`: where in a script of a shell; none in another language.
+fn unquoted(reference: &Reference, span: Span, origin: Origin, spot: Option<Spot<'_>>) -> Diagnostic {
     let name = reference.dotted();
     let input =
         reference.path.first().is_some_and(|root| root == "inputs").then(|| reference.path.get(1)).flatten();
@@ -86,19 +106,10 @@ fn unquoted(reference: &Reference, span: Span, origin: Origin, place: Option<Pla
             (format!("add `env: {{{variable}: '{{{{ .{name} }}}}'}}`, and "), variable)
         }
     };
-    let safe = match place {
+    let safe = match spot {
         None if own.is_empty() => format!("read it from the environment, as `{variable}`"),
         None => "hand it over in `env`, and read it from the environment".to_owned(),
-        Some(Place::Comment) => {
-            "remove it: a value of several lines does not end with the comment".to_owned()
-        }
-        Some(Place::Bare) if own.is_empty() => {
-            format!("pipe it through `shell_quote`, or write `\"${variable}\"`")
-        }
-        Some(Place::Bare) => "pipe it through `shell_quote`, or hand it over in `env`".to_owned(),
-        // There `shell_quote` would put quotes into quotes.
-        Some(Place::Quoted) => format!("{own}write `\"${variable}\"` here"),
-        Some(Place::Here) => format!("{own}write `${variable}` here"),
+        Some(spot) => instead(spot, &own, &variable),
     };
     match origin {
         Origin::Event => Diagnostic::warning(
@@ -121,35 +132,66 @@ fn unquoted(reference: &Reference, span: Span, origin: Origin, place: Option<Pla
     }
 }
 
+/// What to write instead of a value. `own`: what has to be done first for the script to have it in `variable`.
+fn instead(Spot { place, runs }: Spot<'_>, own: &str, variable: &str) -> String {
+    match (place, runs) {
+        (Place::Comment, _) => "remove it: a value of several lines does not end with the comment".to_owned(),
+        // A variable in its place would be expanded first, and become part of the code all the same.
+        (Place::Here, Some(program)) => format!(
+            "{own}quote the word behind `<<`, and let the code that `{program}` runs read `{variable}` from its environment"
+        ),
+        (Place::Literal, Some(program)) => {
+            format!("{own}let the code that `{program}` runs read `{variable}` from its environment")
+        }
+        (_, Some(program)) => format!(
+            "{own}let the code that `{program}` runs read `{variable}` from its environment; between double quotes this shell would expand it first"
+        ),
+        (Place::Bare, None) if own.is_empty() => {
+            format!("pipe it through `shell_quote`, or write `\"${variable}\"`")
+        }
+        (Place::Bare, None) => "pipe it through `shell_quote`, or hand it over in `env`".to_owned(),
+        // There `shell_quote` would put quotes into quotes.
+        (Place::Double | Place::Here, None) => format!("{own}write `${{{variable}}}` in its place"),
+        (Place::Single, None) => {
+            format!("{own}write `'\"${{{variable}}}\"'` in its place: single quotes expand nothing")
+        }
+        (Place::Literal, None) => format!(
+            "{own}write `${{{variable}}}` in its place, and take the quotes off the word behind `<<`: with them nothing is expanded"
+        ),
+    }
+}
+
 /// A value that `shell_quote` made safe, in a place where it is not.
 fn quoted(
-    text: &Text,
+    values: &Values<'_, '_>,
     reference: &Reference,
-    script: &Script<'_>,
     span: Span,
     origin: Origin,
     out: &mut Vec<Diagnostic>,
 ) {
-    let Some(action) = action_of(script, reference) else { return };
-    let hint = match action.place {
-        Place::Comment => return out.push(unquoted(reference, span, origin, Some(Place::Comment))),
-        Place::Quoted => {
+    let Some(action) = action_of(values.script, reference) else { return };
+    let spot = Spot::of(values, reference);
+    let hint = match (spot.place, spot.runs) {
+        (Place::Comment, _) => return out.push(unquoted(reference, span, origin, Some(spot))),
+        (Place::Literal, Some(program)) if SHELLS.contains(&program) => return,
+        (_, Some(program)) => {
+            return out.push(rerun::again(
+                values.site.text,
+                action.range.clone(),
+                program,
+                &reference.dotted(),
+                origin,
+            ));
+        }
+        (Place::Bare, None) => return,
+        (Place::Double | Place::Single, None) => {
             "remove the quotes around the template: what `shell_quote` gives is one word already"
         }
-        Place::Here => {
+        (Place::Here, None) => {
             "hand the value over in `env`, and write the variable here: a here-document knows no quotes"
         }
-        Place::Bare => {
-            let commands = action.command.and_then(|at| Some((at, script.commands.get(at)?)));
-            if let Some((_, command)) = commands
-                && let Some(Code::Words(words)) = code_of(command)
-                && words
-                    .iter()
-                    .any(|word| word.range.start <= action.range.start && action.range.end <= word.range.end)
-            {
-                out.push(again(text, action.range.clone(), command.program(), &reference.dotted(), origin));
-            }
-            return;
+        (Place::Literal, None) => {
+            "hand the value over in `env`, write the variable here, and take the quotes off the word behind `<<`"
         }
     };
     out.push(
@@ -160,92 +202,6 @@ fn quoted(
         )
         .with_hint(hint),
     );
-}
-
-/// A variable that `eval`, or another shell, reads as a script.
-fn run_again(
-    text: &Text,
-    placed: &Placed<'_>,
-    script: &Script<'_>,
-    at: usize,
-    origins: &Origins<'_>,
-    out: &mut Vec<Diagnostic>,
-) {
-    let command = &script.commands[at];
-    let Some(Code::Words(words)) = code_of(command) else { return };
-    for word in words {
-        for found in script.expanded(at, &word.range) {
-            if let Some(origin) = origins.variable(found.name, placed.step) {
-                out.push(again(
-                    text,
-                    found.range.clone(),
-                    command.program(),
-                    &format!("${}", found.name),
-                    origin,
-                ));
-            }
-        }
-    }
-}
-
-fn again(text: &Text, range: Range<usize>, program: &str, name: &str, origin: Origin) -> Diagnostic {
-    let message = format!("`{program}` runs what `{name}` says as a script of its own");
-    let span = text.locate(range);
-    let found = match origin {
-        Origin::Input => Diagnostic::info(code::UNQUOTED_INPUT, message, span),
-        Origin::Event => Diagnostic::warning(code::UNQUOTED_EVENT, message, span),
-        Origin::Mapped(place) => Diagnostic::warning(code::UNQUOTED_EVENT, message, span)
-            .with_label(place, "an event fills it here"),
-    };
-    found.with_hint("call the program itself, with the value as an argument in quotes")
-}
-
-/// A value of an event in a file that becomes the environment of later steps.
-fn environment(
-    site: &Site<'_>,
-    placed: &Placed<'_>,
-    script: &Script<'_>,
-    at: usize,
-    origins: &Origins<'_>,
-    out: &mut Vec<Diagnostic>,
-) {
-    let (text, command) = (site.text, &script.commands[at]);
-    let names_one = |text: &str| ENVIRONMENT_FILES.iter().any(|file| text.contains(file));
-    let tee =
-        (command.program() == "tee").then(|| command.arguments().find(|word| names_one(word.text))).flatten();
-    let (target, writers) = match (script.target(command).filter(|target| names_one(target.text)), tee) {
-        (Some(target), _) => (target, at..at + 1),
-        (None, Some(target)) => (target, command.reads.clone()),
-        _ => return,
-    };
-    let mut report = |range: Range<usize>| {
-        out.push(
-            Diagnostic::warning(
-                code::ENV_INJECTION,
-                "the event's sender decides what later steps get as their environment",
-                text.locate(range),
-            )
-            .with_label(text.locate(target.range.clone()), "a value of several lines sets several variables")
-            .with_hint("write it to `$TAKO_OUTPUT` with a delimiter, or check it first"),
-        );
-    };
-    let from_event = |origin: Option<Origin>| origin.is_some_and(|origin| origin != Origin::Input);
-    for writer in writers {
-        let Some(of) = script.commands.get(writer) else { continue };
-        for range in of.words.iter().map(|word| &word.range).chain(script.document(of)) {
-            for found in script.expanded(writer, range) {
-                if from_event(origins.variable(found.name, placed.step)) {
-                    report(found.range.clone());
-                }
-            }
-            // What is not quoted is reported as such.
-            for reference in site.within(range).filter(|reference| reference.usage == Use::Quoted) {
-                if from_event(origins.reference(reference, placed.step)) {
-                    report(reference.range.clone());
-                }
-            }
-        }
-    }
 }
 
 /// An image or directory that an event chooses.

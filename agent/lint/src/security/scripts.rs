@@ -1,40 +1,25 @@
 //! Commands that trust the network or take the machine.
 
+use std::ops::Range;
+
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Text};
 
+use super::code::{Code, code_of};
 use crate::file::{Flow, Placed};
-use crate::shell::{self, Command, Script, Word};
+use crate::shell::{Command, MAX_PIPE, Script, Scripts, is_assignment};
 
 /// Programs that print what a server sends.
 const DOWNLOADS: [&str; 5] = ["curl", "wget", "fetch", "http", "https"];
 
-/// Shells, which run what they read, and what follows `-c`.
-pub(super) const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ash", "ksh", "fish"];
-
-/// Other languages, and the option behind which their code stands.
-const LANGUAGES: [(&str, &str); 7] = [
-    ("python", "-c"),
-    ("python3", "-c"),
-    ("perl", "-e"),
-    ("ruby", "-e"),
-    ("node", "-e"),
-    ("php", "-r"),
-    ("deno", "eval"),
-];
-
-/// A pipe of more programs is followed so far.
-const MAX_PIPE: usize = 16;
-
-pub(super) fn check(flow: &Flow, out: &mut Vec<Diagnostic>) {
+pub(super) fn check<'f>(flow: &'f Flow, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     for placed in flow.steps() {
-        let Some(text) = placed.script().filter(|_| placed.in_shell()) else { continue };
-        let script = shell::read(text.as_str());
+        let (Some(text), Some(script)) = (placed.script(), scripts.get(&placed)) else { continue };
         for (at, command) in script.commands.iter().enumerate() {
             if command.words.is_empty() {
                 continue;
             }
-            downloaded(&script, at, text, out);
+            downloaded(script, at, text, out);
             certificates(command, text, out);
             machine(command, &placed, text, out);
         }
@@ -45,15 +30,13 @@ pub(super) fn check(flow: &Flow, out: &mut Vec<Diagnostic>) {
 fn downloaded(script: &Script<'_>, at: usize, text: &Text, out: &mut Vec<Diagnostic>) {
     let command = &script.commands[at];
     let Some(code) = code_of(command) else { return };
-    let downloads = |word: &Word<'_>| {
-        script.within(at, &word.range).any(|(_, inner)| DOWNLOADS.contains(&inner.program()))
-    };
+    let within = |range: &Range<usize>| script.within(at, range).any(|inner| is_download(script, inner));
     let runs_it = match code {
-        Code::Stdin => reads_download(script, command),
+        Code::Stdin => reads_download(script, command) || script.input(command).is_some_and(within),
         // What stands first is the program that is run.
-        Code::Words(words) => words
-            .iter()
-            .any(|word| word.text.trim_start_matches('"').starts_with(['$', '`', '<']) && downloads(word)),
+        Code::Words(words) => words.iter().any(|word| {
+            word.text.trim_start_matches('"').starts_with(['$', '`', '<']) && within(&word.range)
+        }),
     };
     if runs_it {
         out.push(
@@ -67,43 +50,10 @@ fn downloaded(script: &Script<'_>, at: usize, text: &Text, out: &mut Vec<Diagnos
     }
 }
 
-/// Where the code is that a command runs.
-pub(super) enum Code<'c, 's> {
-    Stdin,
-    Words(Vec<&'c Word<'s>>),
-}
-
-/// The code that an interpreter runs, if it is not a file of the workspace.
-pub(super) fn code_of<'c, 's>(command: &'c Command<'s>) -> Option<Code<'c, 's>> {
+/// Whether a command prints what a server sends. A function of the script may have the name of a program.
+fn is_download(script: &Script<'_>, command: &Command<'_>) -> bool {
     let program = command.program();
-    let mut arguments = command.arguments();
-    match program {
-        "eval" | "source" | "." => return Some(Code::Words(arguments.take(1).collect())),
-        _ => {}
-    }
-    let shell = SHELLS.contains(&program);
-    let option = LANGUAGES.iter().find(|(name, _)| *name == program).map(|(_, option)| *option);
-    let option = option.or(shell.then_some("-c"))?;
-    let takes_code = |word: &str| {
-        let short = word.starts_with('-') && !word.starts_with("--");
-        word == option || (short && shell && word.ends_with('c'))
-    };
-    while let Some(word) = arguments.next() {
-        if takes_code(word.text) {
-            return Some(Code::Words(arguments.take(1).collect()));
-        }
-        if matches!(word.text, "-" | "-s" | "/dev/stdin") {
-            return Some(Code::Stdin);
-        }
-        match word.text.strip_prefix('-') {
-            // A module, or code for each line.
-            Some("m" | "n" | "ne" | "pe" | "lane") if !shell => return None,
-            Some(_) => {}
-            // A file; one that a substitution makes is none of the workspace.
-            None => return Some(Code::Words(vec![word])).filter(|_| word.text.starts_with("<(")),
-        }
-    }
-    Some(Code::Stdin)
+    DOWNLOADS.contains(&program) && !script.functions.contains(program)
 }
 
 /// Whether a download comes out of the pipe that a command reads, through whatever it went.
@@ -111,7 +61,7 @@ fn reads_download(script: &Script<'_>, command: &Command<'_>) -> bool {
     let mut reads = command.reads.clone();
     for _ in 0..MAX_PIPE {
         let before = &script.commands[reads.clone()];
-        if before.iter().any(|before| DOWNLOADS.contains(&before.program())) {
+        if before.iter().any(|before| is_download(script, before)) {
             return true;
         }
         let Some(first) = before.first().filter(|first| !first.reads.is_empty()) else { return false };
@@ -138,32 +88,47 @@ fn certificates(command: &Command<'_>, text: &Text, out: &mut Vec<Diagnostic>) {
         );
         break;
     }
-    let assigned = command.words.iter().find(|word| {
-        matches!(
-            word.plain(),
-            "NODE_TLS_REJECT_UNAUTHORIZED=0"
-                | "GIT_SSL_NO_VERIFY=1"
-                | "GIT_SSL_NO_VERIFY=true"
-                | "PYTHONHTTPSVERIFY=0"
-        )
-    });
-    if let Some(word) = assigned {
+    if let Some(word) = command.words.iter().find(|word| is_assignment(word.text) && trusts_all(word.text)) {
         let message = format!("`{}` lets programs talk to anybody who says to be the server", word.plain());
         out.push(
             Diagnostic::warning(code::NO_CERTIFICATES, message, text.locate(word.range.clone()))
-                .with_hint("trust the server's own authority instead"),
+                .with_hint("trust the server's own authority or key instead"),
         );
     }
+}
+
+/// Whether an assignment makes programs trust any server.
+fn trusts_all(assignment: &str) -> bool {
+    let (name, value) = assignment.split_once('=').unwrap_or_default();
+    let value = value.trim_matches(['"', '\'']);
+    match name {
+        "NODE_TLS_REJECT_UNAUTHORIZED" | "PYTHONHTTPSVERIFY" => value == "0",
+        "GIT_SSL_NO_VERIFY" => matches!(value, "1" | "true"),
+        "GIT_SSH_COMMAND" | "RSYNC_RSH" => trusts_any_host(value),
+        _ => false,
+    }
+}
+
+/// Whether options of ssh make it trust any key of a host.
+fn trusts_any_host(options: &str) -> bool {
+    let lower = options.to_ascii_lowercase();
+    let mut behind = lower.match_indices("stricthostkeychecking").map(|(at, name)| &lower[at + name.len()..]);
+    behind.any(|rest| rest.trim_start_matches([' ', '=', '"', '\'']).starts_with("no"))
+}
+
+/// Whether one of the letters of an option of curl is `-k`; behind those that take a value no letters follow.
+fn is_insecure(word: &str) -> bool {
+    let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')).unwrap_or_default();
+    letters
+        .chars()
+        .take_while(|letter| !"AbCcdDeEFHKmoPQrtTuUwxXyYz".contains(*letter))
+        .any(|letter| letter == 'k')
 }
 
 fn skips_certificates(program: &str, before: &str, word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
     match program {
-        "curl" => {
-            let short =
-                word.starts_with('-') && !word.starts_with("--") && word.len() <= 6 && word.contains('k');
-            short || word == "--insecure"
-        }
+        "curl" => word == "--insecure" || is_insecure(word),
         "wget" => word == "--no-check-certificate",
         "pip" | "pip3" => word.starts_with("--trusted-host"),
         "npm" | "yarn" | "pnpm" => {
@@ -174,9 +139,11 @@ fn skips_certificates(program: &str, before: &str, word: &str) -> bool {
             lower.contains("http.sslverify=false")
                 || (before.eq_ignore_ascii_case("http.sslverify") && lower == "false")
         }
-        "ssh" | "scp" | "sftp" | "rsync" => lower.replace(' ', "").contains("stricthostkeychecking=no"),
+        "ssh" | "scp" | "sftp" | "rsync" => trusts_any_host(word),
         "docker" | "podman" | "buildah" | "skopeo" => word.ends_with("tls-verify=false"),
-        "helm" | "kubectl" => word.starts_with("--insecure-skip-tls-verify"),
+        "helm" | "kubectl" => {
+            matches!(word, "--insecure-skip-tls-verify" | "--insecure-skip-tls-verify=true")
+        }
         _ => false,
     }
 }
@@ -193,7 +160,8 @@ fn machine(command: &Command<'_>, placed: &Placed<'_>, text: &Text, out: &mut Ve
         };
         out.push(Diagnostic::warning(code::ROOT, message, text.locate(command.range())).with_hint(hint));
     }
-    if program == "chmod" && command.arguments().any(|word| gives_to_all(word.plain())) {
+    let mut operands = command.arguments().filter(|word| !word.text.starts_with('-'));
+    if program == "chmod" && operands.next().is_some_and(|mode| gives_to_all(mode.plain())) {
         out.push(
             Diagnostic::warning(
                 code::WORLD_WRITABLE,
@@ -222,7 +190,9 @@ fn machine(command: &Command<'_>, placed: &Placed<'_>, text: &Text, out: &mut Ve
 fn gives_to_all(mode: &str) -> bool {
     let octal = mode.len() >= 3 && mode.len() <= 4 && mode.bytes().all(|b| b.is_ascii_digit());
     if octal {
-        return mode.bytes().last().is_some_and(|b| b & 0b10 != 0);
+        // In a directory with this bit everybody may add files, and change only their own.
+        let sticky = mode.len() == 4 && mode.starts_with('1');
+        return !sticky && mode.bytes().last().is_some_and(|b| b & 0b10 != 0);
     }
     mode.split(',').any(|part| {
         part.split_once(['+', '='])

@@ -8,13 +8,16 @@ use tako_schemas::workflow::Step;
 
 use crate::file::{File, Flow, Placed};
 use crate::security::telling;
+use crate::shell::Scripts;
 use crate::site::{self, Role};
 
-pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
+pub(super) fn check<'f>(file: &File<'_>, flow: &'f Flow, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     listed(file, flow, out);
     let secrets: HashSet<&str> = flow.workflow.secrets.iter().map(Text::as_str).collect();
     for placed in flow.steps() {
-        telling::check(&placed, &given(&secrets, &placed), out);
+        if let Some(script) = scripts.get(&placed) {
+            telling::check(&placed, script, &given(&secrets, &placed), out);
+        }
     }
     // Sites of one step follow each other.
     let mut last: Option<(&Step, HashSet<&str>)> = None;
@@ -153,22 +156,18 @@ const MARKED: [(&str, usize, &str); 12] = [
     ("AKIA", 20, "an access key of AWS"),
     ("AIza", 39, "an API key of Google"),
     ("sk_live_", 24, "a key of Stripe"),
-    ("-----BEGIN ", 20, "a private key"),
+    (KEY, 20, "a private key"),
 ];
+
+/// The beginning of a key in PEM (RFC 7468); behind the line there is so much of it at least.
+const KEY: &str = "-----BEGIN ";
 
 /// Reports credentials that are written out. `secretive`: the text is the value of a variable for one.
 fn hard_coded(text: &Text, secretive: bool, out: &mut Vec<Diagnostic>) {
     let value = text.as_str();
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let marked = MARKED.iter().find_map(|(mark, len, what)| {
-        let at = value.find(mark)?;
-        let fresh = !value[..at].ends_with(is_part);
-        let rest = &value[at..];
-        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        let key =
-            *mark == "-----BEGIN " && rest.lines().next().is_some_and(|line| line.contains("PRIVATE KEY"));
-        let long = length >= *len && *mark != "-----BEGIN ";
-        (fresh && (key || long)).then_some((at..at + length.max(mark.len()), *what))
+        let mut places = value.match_indices(mark).map(|(at, _)| at);
+        places.find_map(|at| Some((at..at + credential(value, at, mark, *len)?, *what)))
     });
     let (span, what) = match marked {
         Some((range, what)) => (text.locate(range), what),
@@ -183,6 +182,25 @@ fn hard_coded(text: &Text, secretive: bool, out: &mut Vec<Diagnostic>) {
         )
         .with_hint("withdraw it where it was issued, and hand the new one over as a secret"),
     );
+}
+
+/// The length of the credential that begins at `at` with `mark`, if it is one.
+fn credential(value: &str, at: usize, mark: &str, least: usize) -> Option<usize> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let rest = &value[at..];
+    if mark == KEY {
+        // Its first line says what it is; without others it is only a word for one.
+        let (first, key) = rest.split_once('\n')?;
+        let body =
+            key.trim_start().bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'));
+        return (first.contains("PRIVATE KEY-----") && body.count() >= least).then(|| first.trim_end().len());
+    }
+    // Behind these marks letters and digits follow: `npm_config_registry` is a name.
+    let plain = matches!(mark, "ghp_" | "gho_" | "ghs_" | "npm_" | "AKIA");
+    let behind = &rest[mark.len()..];
+    let run = behind.find(|c: char| if plain { !c.is_ascii_alphanumeric() } else { !is_part(c) });
+    let length = mark.len() + run.unwrap_or(behind.len());
+    (length >= least && !value[..at].ends_with(is_part)).then_some(length)
 }
 
 /// A value of one word with letters and digits, as nobody writes by hand.

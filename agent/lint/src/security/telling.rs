@@ -1,16 +1,17 @@
 //! Scripts that tell others the secrets they have.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
 
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Text};
 
-use super::scripts::SHELLS;
+use super::code::SHELLS;
 use crate::file::Placed;
-use crate::shell::{self, Command, Script};
+use crate::shell::{Command, PASSING, Script, is_assignment};
 
-/// Commands of the shell itself, whose words no other process sees.
-const BUILTINS: [&str; 32] = [
+/// Commands of the shell itself that print nothing they are given, and whose words no other process sees.
+const QUIET: [&str; 30] = [
     "",
     "[",
     "[[",
@@ -41,73 +42,103 @@ const BUILTINS: [&str; 32] = [
     "case",
     "for",
     "select",
-    "echo",
-    "printf",
 ];
 
 /// What a script does with the secrets it has.
-pub(super) fn check(placed: &Placed<'_>, given: &HashSet<&str>, out: &mut Vec<Diagnostic>) {
-    let Some(text) = placed.script().filter(|_| placed.in_shell() && !given.is_empty()) else { return };
+pub(super) fn check(
+    placed: &Placed<'_>,
+    script: &Script<'_>,
+    given: &HashSet<&str>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let Some(text) = placed.script().filter(|_| !given.is_empty()) else { return };
     if let Some(shell) = &placed.step.shell
         && shell.as_str().split_whitespace().skip(1).any(traces)
     {
         out.push(traced(shell, 0..shell.as_str().len()));
     }
-    let script = shell::read(text.as_str());
-    let functions: HashSet<&str> = script.functions.iter().copied().collect();
+    let carried = script.carried(|name| given.contains(name).then_some(()), |_| None);
+    let secrets: BTreeSet<&str> = given.iter().chain(carried.keys()).copied().collect();
+    let mut tell = |message: String, range: Range<usize>| out.push(told(message, text, range));
     for (at, command) in script.commands.iter().enumerate() {
-        if is_traced(command) {
-            out.push(traced(text, command.range()));
+        let secret_in =
+            |range: &Range<usize>| script.expanded(at, range).find(|of| secrets.contains(of.name));
+        let is_logged = || is_logged(script, command);
+        // Who runs another program hands over what it sets as an argument: `env TOKEN=… npm`.
+        let runner = command.leading().iter().position(|word| !is_assignment(word.text));
+        for word in command.leading().iter().skip(runner.unwrap_or(command.words.len())) {
+            if let Some(found) = secret_in(&word.range) {
+                tell(argument(found.name), word.range.clone());
+            }
         }
-        match command.program() {
-            "echo" | "printf" if !command.is_logged() => {}
-            "env" | "printenv" | "export" | "set" if prints_all(command) && command.is_logged() => {
-                out.push(told("every variable is printed, the secrets too", text, command.range()));
+        let program = command.program();
+        if PASSING.contains(&program)
+            && let Some(body) = script.text(command)
+            && let Some(found) = secret_in(body).filter(|_| is_logged())
+        {
+            tell(format!("the secret in `${}` is printed", found.name), found.range.clone());
+        }
+        match program {
+            "echo" | "printf" => {
+                let stored = program == "printf" && command.arguments().any(|word| word.text == "-v");
+                for word in command.arguments().filter(|_| !stored) {
+                    if let Some(found) = secret_in(&word.range).filter(|_| is_logged()) {
+                        tell(format!("the secret in `${}` is printed", found.name), word.range.clone());
+                    }
+                }
+            }
+            "printenv" => {
+                let named = command.arguments().find(|word| secrets.contains(word.text));
+                if let Some(word) = named.filter(|_| is_logged()) {
+                    tell(format!("the secret in `${}` is printed", word.text), word.range.clone());
+                } else if prints_all(command) && is_logged() {
+                    tell("every variable is printed, the secrets too".to_owned(), command.range());
+                }
+            }
+            "env" | "export" | "set" | "declare" | "typeset" if prints_all(command) => {
+                if is_logged() {
+                    tell("every variable is printed, the secrets too".to_owned(), command.range());
+                }
             }
             // What a shell keeps to itself.
-            program if BUILTINS.contains(&program) && !matches!(program, "echo" | "printf") => {}
-            program if functions.contains(program) => {}
-            program => {
+            program if QUIET.contains(&program) || script.functions.contains(program) => {}
+            _ => {
                 for word in command.arguments() {
-                    let secret = script.expanded(at, &word.range).find(|found| given.contains(found.name));
-                    if let Some(found) = secret {
-                        let how = match program {
-                            "echo" | "printf" => "printed",
-                            _ => "an argument that every process of the machine can read",
-                        };
-                        out.push(told(
-                            format!("the secret in `${}` is {how}", found.name),
-                            text,
-                            word.range.clone(),
-                        ));
+                    if let Some(found) = secret_in(&word.range) {
+                        tell(argument(found.name), word.range.clone());
                     }
                 }
             }
         }
     }
-    documents(&script, text, given, out);
+    out.extend(script.commands.iter().filter(|of| is_traced(of)).map(|of| traced(text, of.range())));
 }
 
-/// Here-documents that `cat` prints.
-fn documents(script: &Script<'_>, text: &Text, given: &HashSet<&str>, out: &mut Vec<Diagnostic>) {
-    for (at, command) in script.commands.iter().enumerate() {
-        let Some(body) =
-            script.document(command).filter(|_| command.program() == "cat" && command.is_logged())
-        else {
-            continue;
-        };
-        for found in script.expanded(at, body).filter(|found| given.contains(found.name)) {
-            out.push(told(format!("the secret in `${}` is printed", found.name), text, found.range.clone()));
+fn argument(name: &str) -> String {
+    format!("the secret in `${name}` is an argument that every process of the machine can read")
+}
+
+/// Whether what a command writes ends up in the log, through whatever it goes.
+fn is_logged(script: &Script<'_>, command: &Command<'_>) -> bool {
+    let mut last = command;
+    for next in script.goes_through(command) {
+        last = next;
+        let passes = std::ptr::eq(next, command) || PASSING.contains(&next.program());
+        let shows = next.program() == "tee" || next.writes.is_none();
+        // Nobody knows where a function's output goes.
+        if !passes || !shows || next.in_function || next.inside.is_some() {
+            return false;
         }
     }
+    last.feeds.is_none()
 }
 
-fn told(message: impl Into<String>, text: &Text, range: std::ops::Range<usize>) -> Diagnostic {
+fn told(message: impl Into<String>, text: &Text, range: Range<usize>) -> Diagnostic {
     Diagnostic::warning(code::SECRET_ARGUMENT, message, text.locate(range))
         .with_hint("let the program read it from the environment, from a file, or from stdin")
 }
 
-fn traced(text: &Text, range: std::ops::Range<usize>) -> Diagnostic {
+fn traced(text: &Text, range: Range<usize>) -> Diagnostic {
     Diagnostic::warning(
         code::TRACED_SECRET,
         "the shell prints every command, with the secrets in it",
@@ -144,6 +175,9 @@ fn traces(word: &str) -> bool {
 fn prints_all(command: &Command<'_>) -> bool {
     match command.program() {
         "export" => command.arguments().all(|word| word.text == "-p"),
+        "declare" | "typeset" => {
+            command.arguments().all(|word| matches!(word.text, "-p" | "-x" | "-px" | "-xp"))
+        }
         _ => command.arguments().next().is_none(),
     }
 }

@@ -7,28 +7,46 @@ use tako_schemas::diagnostic::{Diagnostic, Text};
 use tako_schemas::workflow::Artifact;
 
 use crate::file::File;
+use crate::shell::{self, Script, Scripts};
 use crate::site::{self, Role};
 
 /// Characters that stand for something else.
 const MASKS: [char; 9] = ['$', '{', '*', '[', ']', '^', '<', '>', '%'];
 
-pub(super) fn check(file: &File<'_>, out: &mut Vec<Diagnostic>) {
+/// Programs that fetch what their words name: there the encrypted way is worth trying.
+const FETCHING: [&str; 20] = [
+    "apk", "apt", "apt-get", "cargo", "composer", "curl", "gem", "git", "go", "gradle", "helm", "mvn", "npm",
+    "pip", "pip3", "pnpm", "skopeo", "svn", "wget", "yarn",
+];
+
+/// Programs to which a URL is a text, or a pattern.
+const TEXTUAL: [&str; 14] =
+    ["[", "[[", "awk", "case", "cut", "echo", "expr", "grep", "jq", "perl", "printf", "sed", "test", "tr"];
+
+pub(super) fn check<'f>(file: &'f File<'_>, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     for flow in &file.flows {
         for site in site::of_flow(flow) {
             // A proxy is spoken to in plain text, also about what is encrypted.
             if !matches!(site.role, Role::Env(name) if name.to_ascii_lowercase().ends_with("_proxy")) {
-                of_text(site.text, out);
+                let script = (site.role == Role::Run).then_some(site.step).flatten();
+                of_text(site.text, script.and_then(|placed| scripts.get(&placed)), out);
             }
         }
     }
     for artifact in file.manifest.artifacts.values() {
         let Artifact { command, install_command, verify_command, .. } = artifact;
-        [command, install_command, verify_command].into_iter().flatten().for_each(|text| of_text(text, out));
+        [command, install_command, verify_command]
+            .into_iter()
+            .flatten()
+            .for_each(|text| of_text(text, Some(&shell::read(text.as_str())), out));
     }
 }
 
-fn of_text(text: &Text, out: &mut Vec<Diagnostic>) {
+/// `script`: what the text consists of, if a shell reads it.
+fn of_text(text: &Text, script: Option<&Script<'_>>, out: &mut Vec<Diagnostic>) {
     for (at, scheme) in schemes(text.as_str()) {
+        let program = script.and_then(|script| Some(script.command_at(at)?.program()));
+        let is_comment = script.is_some_and(|script| script.in_comment(at));
         let rest = &text.as_str()[at + scheme.len()..];
         let end = rest.find(|c: char| {
             c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ')' | '>' | '|' | ';' | '\\')
@@ -40,7 +58,8 @@ fn of_text(text: &Text, out: &mut Vec<Diagnostic>) {
             authority.rsplit_once('@').map_or((None, authority), |(login, host)| (Some(login), host));
         let password = login.and_then(|login| login.split_once(':')).map(|(_, password)| password);
         // A variable is not written here, nor is what masks and patterns leave out.
-        if password.is_some_and(|password| !password.is_empty() && !password.contains(MASKS)) {
+        let written = password.is_some_and(|password| !password.is_empty() && !password.contains(MASKS));
+        if written && !is_loopback(host) {
             out.push(
                 Diagnostic::warning(
                     code::URL_PASSWORD,
@@ -50,11 +69,13 @@ fn of_text(text: &Text, out: &mut Vec<Diagnostic>) {
                 .with_hint("hand it over as a secret, and let the program read it from the environment"),
             );
         }
-        if scheme == "http://" && !is_local(host) {
+        let only_text = is_comment || program.is_some_and(|program| TEXTUAL.contains(&program));
+        if scheme == "http://" && !only_text && !is_local(host) {
             let message = format!("what comes from `http://{host}` may be from anybody on the way");
             let found = Diagnostic::warning(code::PLAIN_HTTP, message, span);
             // Whoever names a port, or a host of their own network, knows which of the two is spoken there.
-            out.push(if host.contains(':') || is_private(host) {
+            let fetched = program.is_some_and(|program| FETCHING.contains(&program));
+            out.push(if !fetched || host.contains(':') || is_private(host) {
                 found.with_hint("let it be served by `https://`")
             } else {
                 let scheme = text.locate(at..at + scheme.len());
@@ -88,6 +109,12 @@ fn name_of(host: &str) -> &str {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
         None => host.split(':').next().unwrap_or(host),
     }
+}
+
+/// Hosts that are this machine, where a password guards nothing.
+fn is_loopback(host: &str) -> bool {
+    let name = name_of(host);
+    matches!(name, "localhost" | "::1") || name.starts_with("127.") || name.ends_with(".localhost")
 }
 
 /// Hosts that are reached without a network, or whose name only the run knows.

@@ -10,12 +10,12 @@ use tako_schemas::suggest::closest;
 use tako_schemas::workflow::{Action, OutputSource, Param};
 
 use crate::file::{File, Flow, Placed, Stage};
-use crate::shell;
+use crate::shell::Scripts;
 
 /// The step's name in `uses`.
 const FAN_OUT: &str = "tako/fan-out@v1";
 
-pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
+pub(super) fn check<'f>(file: &File<'_>, flow: &'f Flow, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     let steps = flow.steps();
     for placed in &steps {
         let Action::Uses { uses, with } = &placed.step.action else { continue };
@@ -27,7 +27,7 @@ pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
         }
         waiting(flow, placed, with, uses.span(), out);
         if waits(with) {
-            lost_files(file, &steps, placed, out);
+            lost_files(file, &steps, scripts, placed, out);
         }
     }
     delivered(&steps, out);
@@ -139,9 +139,15 @@ pub(crate) fn waits(with: &IndexMap<String, Param>) -> bool {
     }
 }
 
-/// Files that steps in front of the fan-out write and steps behind it read: another agent may go on, with a workspace that
-/// has only what was checked out and what artifacts were declared.
-fn lost_files(file: &File<'_>, steps: &[Placed<'_>], fan_out: &Placed<'_>, out: &mut Vec<Diagnostic>) {
+/// Files that steps in front of the fan-out write and steps behind it read: another agent may go on, with a workspace
+/// that has only what was checked out and what artifacts were declared.
+fn lost_files<'f>(
+    file: &File<'_>,
+    steps: &[Placed<'f>],
+    scripts: &Scripts<'f>,
+    fan_out: &Placed<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
     if fan_out.stage != Stage::Steps {
         return;
     }
@@ -158,14 +164,13 @@ fn lost_files(file: &File<'_>, steps: &[Placed<'_>], fan_out: &Placed<'_>, out: 
             OutputSource::File(path) => Some(path.as_str()),
             _ => None,
         }));
-        let script = shell::read(placed.script().map_or("", |script| script.as_str()));
+        let Some(script) = scripts.get(placed) else { continue };
         written.extend(script.commands.iter().filter_map(|command| Some(script.target(command)?.text)));
     }
     written.retain(|path| is_file_of_workspace(path) && !is_made(path));
     let written: HashSet<&str> = written.iter().map(|path| path.trim_start_matches("./")).collect();
     for placed in steps.iter().filter(|placed| placed.position > fan_out.position) {
-        let Some(text) = placed.script() else { continue };
-        let script = shell::read(text.as_str());
+        let (Some(text), Some(script)) = (placed.script(), scripts.get(placed)) else { continue };
         for word in script.commands.iter().flat_map(|command| &command.words) {
             let path = word.plain();
             if written.contains(path.trim_start_matches("./")) {

@@ -14,16 +14,17 @@ mod triggers;
 use tako_schemas::diagnostic::Diagnostic;
 
 use crate::file::File;
+use crate::shell::Scripts;
 
 pub(crate) use events::schema_of;
 
-pub(crate) fn check(file: &File<'_>, out: &mut Vec<Diagnostic>) {
+pub(crate) fn check<'f>(file: &'f File<'_>, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     for flow in &file.flows {
-        references::check(file, flow, out);
+        references::check(file, flow, scripts, out);
         inputs::check(file, flow, out);
         conditions::check(flow, out);
-        fan_out::check(file, flow, out);
-        settings::check(file, flow, out);
+        fan_out::check(file, flow, scripts, out);
+        settings::check(file, flow, scripts, out);
         rendering::check(file, flow, out);
         triggers::check(file, flow, out);
     }

@@ -10,10 +10,10 @@ use tako_schemas::workflow::Action;
 
 use super::{hinted, meant};
 use crate::file::{File, Flow, Placed, Stage};
-use crate::shell;
+use crate::shell::{Script, Scripts};
 use crate::site::{self, Named};
 
-pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
+pub(super) fn check<'f>(file: &File<'_>, flow: &'f Flow, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     let steps = flow.steps();
     let names = site::names(flow);
     let by_id: HashMap<&str, &Placed<'_>> = steps.iter().map(|placed| (placed.title(), placed)).collect();
@@ -26,7 +26,7 @@ pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
             if let [outputs, output, ..] = rest
                 && outputs == "outputs"
             {
-                existence(flow, named, target, output, out);
+                existence(flow, named, target, output, scripts, out);
                 certainty(named, target, output, out);
             }
             if target.step.places.key("id").is_none() {
@@ -71,7 +71,14 @@ fn order(named: &Named<'_>, target: &Placed<'_>, out: &mut Vec<Diagnostic>) {
 }
 
 /// Whether the step has such an output.
-fn existence(flow: &Flow, named: &Named<'_>, target: &Placed<'_>, output: &str, out: &mut Vec<Diagnostic>) {
+fn existence<'f>(
+    flow: &'f Flow,
+    named: &Named<'_>,
+    target: &Placed<'f>,
+    output: &str,
+    scripts: &Scripts<'f>,
+    out: &mut Vec<Diagnostic>,
+) {
     let path = ["steps".to_owned(), target.step.id.clone(), "outputs".to_owned()];
     let Ok(Type::Map { fields, open }) = flow.scope.at(&path) else { return };
     if fields.contains_key(output) {
@@ -87,8 +94,8 @@ fn existence(flow: &Flow, named: &Named<'_>, target: &Placed<'_>, output: &str, 
         ));
         return;
     }
-    // A script may write any output, and programs that it runs may too. One that nothing writes in sight, or whose name is
-    // almost that of a declared one, is probably a slip.
+    // A script may write any output, and programs that it runs may too. One that nothing writes in sight, or whose
+    // name is almost that of a declared one, is probably a slip.
     let writes = matches!(&target.step.action, Action::Run(script) if script.as_str().contains("_OUTPUT"));
     let near = closest(output, known());
     if let (Some(near), false) = (near, writes) {
@@ -100,7 +107,7 @@ fn existence(flow: &Flow, named: &Named<'_>, target: &Placed<'_>, output: &str, 
         out.push(Diagnostic::warning(code::UNKNOWN_OUTPUT, message, named.span).with_hint(format!(
             "how a step ended is its `result`, which conditions can ask: `steps.{id}.result`"
         )));
-    } else if !writes && target.script().is_some_and(|script| is_plain(script.as_str())) {
+    } else if !writes && scripts.get(target).is_some_and(is_plain) {
         out.push(
             Diagnostic::warning(code::UNKNOWN_OUTPUT, message, named.span)
                 .with_label(target.step.span, "neither `produces` nor its script says so")
@@ -110,12 +117,12 @@ fn existence(flow: &Flow, named: &Named<'_>, target: &Placed<'_>, output: &str, 
 }
 
 /// Whether a script runs nothing but well-known programs, none of which writes outputs by itself.
-fn is_plain(script: &str) -> bool {
+fn is_plain(script: &Script<'_>) -> bool {
     const PLAIN: [&str; 19] = [
         "echo", "printf", "cat", "cp", "mv", "rm", "mkdir", "cd", "ls", "test", "[", "true", "false", "set",
         "export", "sed", "grep", "wc", "git",
     ];
-    shell::read(script).commands.iter().all(|command| PLAIN.contains(&command.program()))
+    script.commands.iter().all(|command| PLAIN.contains(&command.program()))
 }
 
 /// Whether the step surely ran, and surely succeeded.

@@ -10,7 +10,7 @@ use tako_schemas::diagnostic::{Diagnostic, Places, Span, Text};
 use tako_schemas::workflow::{Action, OutputSource};
 
 use crate::file::{File, Flow, Placed};
-use crate::shell;
+use crate::shell::Scripts;
 
 /// Keys that only mean something in a container.
 const OF_CONTAINERS: [&str; 5] = ["pull_policy", "network", "capabilities", "security_profile", "volumes"];
@@ -18,11 +18,11 @@ const OF_CONTAINERS: [&str; 5] = ["pull_policy", "network", "capabilities", "sec
 const OF_SCRIPTS: [&str; 6] =
     ["shell", "working_directory", "image", "no_output_timeout", "cache_key_files", "resources"];
 
-pub(super) fn check(file: &File<'_>, flow: &Flow, out: &mut Vec<Diagnostic>) {
+pub(super) fn check<'f>(file: &File<'_>, flow: &'f Flow, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     for placed in flow.steps() {
         surroundings(&placed, out);
         limits(flow, &placed, out);
-        script_of(&placed, out);
+        script_of(&placed, scripts, out);
         paths(&placed, out);
         globs(file, &placed, out);
         repeated(file, &placed.step.places, "capabilities", &placed.step.container.capabilities, out);
@@ -92,9 +92,10 @@ fn limits(flow: &Flow, placed: &Placed<'_>, out: &mut Vec<Diagnostic>) {
     }
 }
 
-fn script_of(placed: &Placed<'_>, out: &mut Vec<Diagnostic>) {
-    let Some(text) = placed.script().filter(|_| placed.in_shell()) else { return };
-    if shell::read(text.as_str()).is_empty() {
+fn script_of<'f>(placed: &Placed<'f>, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
+    if let (Some(text), Some(script)) = (placed.script(), scripts.get(placed))
+        && script.is_empty()
+    {
         out.push(
             Diagnostic::warning(code::EMPTY_SCRIPT, "the script does nothing", text.span())
                 .with_hint("write what the step shall do, or remove the step"),

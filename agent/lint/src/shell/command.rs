@@ -9,16 +9,20 @@ pub(crate) struct Command<'s> {
     pub(crate) words: Vec<Word<'s>>,
     /// Position of the program among them.
     pub(super) invoked: usize,
+    /// Where it begins.
+    pub(crate) at: usize,
     /// The commands whose output it reads through a pipe.
     pub(crate) reads: Range<usize>,
-    /// Whether another command reads what it writes.
-    pub(crate) feeds: bool,
+    /// The command that reads what it writes.
+    pub(crate) feeds: Option<usize>,
     /// Position of the redirection that says where its output goes.
     pub(crate) writes: Option<usize>,
-    /// Position of the redirection that is its here-document.
-    pub(crate) document: Option<usize>,
+    /// Position of the redirection that says what it reads.
+    pub(crate) input: Option<usize>,
     /// The command of which it is a part, in `$(…)` or `<(…)`.
     pub(crate) inside: Option<Inside>,
+    /// Whether it is part of a function: nobody knows who calls that, and where its output goes.
+    pub(crate) in_function: bool,
 }
 
 /// How a command is part of another.
@@ -50,7 +54,13 @@ fn wrapper(name: &str) -> Option<(&'static [&'static str], usize)> {
         "ionice" => (&["-c", "-n"], 0),
         "nice" => (&["-n"], 0),
         "stdbuf" => (&["-i", "-o", "-e"], 0),
-        "sudo" => (&["-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U"], 0),
+        "sudo" => (
+            &[
+                "-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U", "--user", "--group", "--host",
+                "--chdir", "--prompt",
+            ],
+            0,
+        ),
         "time" => (&["-f", "-o"], 0),
         "timeout" => (&["-k", "-s"], 1),
         "xargs" => (&["-n", "-I", "-P", "-L", "-d", "-a", "-s"], 0),
@@ -68,7 +78,7 @@ impl<'s> Word<'s> {
     }
 
     /// The last part of a path.
-    fn name(&self) -> &'s str {
+    pub(crate) fn name(&self) -> &'s str {
         let text = self.plain();
         text.rsplit('/').next().unwrap_or(text)
     }
@@ -80,6 +90,11 @@ impl<'s> Command<'s> {
         self.words.get(self.invoked).map_or("", Word::name)
     }
 
+    /// The words in front of the program: assignments, and what runs it.
+    pub(crate) fn leading(&self) -> &[Word<'s>] {
+        &self.words[..self.invoked.min(self.words.len())]
+    }
+
     /// The words behind the program.
     pub(crate) fn arguments(&self) -> impl DoubleEndedIterator<Item = &Word<'s>> + Clone {
         self.words.iter().skip(self.invoked + 1)
@@ -87,13 +102,8 @@ impl<'s> Command<'s> {
 
     /// The programs in front of the program, like `sudo`.
     pub(crate) fn wrappers(&self) -> impl Iterator<Item = &'s str> {
-        let wrappers = self.words.iter().take(self.invoked).map(Word::name);
-        wrappers.filter(|word| wrapper(word).is_some())
-    }
-
-    /// Whether what it prints ends up in the log.
-    pub(crate) fn is_logged(&self) -> bool {
-        !self.feeds && self.inside.is_none() && self.writes.is_none()
+        let words = self.words.iter().take(self.invoked).filter(|word| !is_assignment(word.text));
+        words.map(Word::name).filter(|word| wrapper(word).is_some())
     }
 
     /// The whole command.
@@ -120,6 +130,11 @@ impl<'s> Command<'s> {
             }
             last = at;
             let Some((valued, operands)) = wrapper(word.name()) else { return at };
+            // `command -v sudo` only asks for it.
+            let asks = |option: &Word<'_>| matches!(option.text, "-v" | "-V");
+            if word.name() == "command" && self.words.get(at + 1).is_some_and(asks) {
+                return at;
+            }
             at += 1;
             while let Some(option) = self.words.get(at).filter(|word| word.text.starts_with('-')) {
                 at += if valued.contains(&option.text) { 2 } else { 1 };
@@ -131,7 +146,7 @@ impl<'s> Command<'s> {
 }
 
 /// Whether a word in front of a program sets a variable.
-pub(super) fn is_assignment(word: &str) -> bool {
+pub(crate) fn is_assignment(word: &str) -> bool {
     word.split_once('=').is_some_and(|(name, _)| {
         let name = name.strip_suffix('+').unwrap_or(name);
         let name = name.split('[').next().unwrap_or(name);

@@ -6,7 +6,7 @@ mod words;
 use std::ops::Range;
 
 use super::command::{Command, Inside, Word, is_assignment};
-use super::{Bashism, Script};
+use super::{Bashism, Place, Script};
 use apart::Heredoc;
 
 /// Substitutions, and groups of commands, that stand in each other deeper than that are taken for text.
@@ -20,7 +20,7 @@ pub(crate) fn read(source: &str) -> Script<'_> {
         end: source.len(),
         depth: 0,
         backticks: false,
-        script: Script::default(),
+        script: Script { source, ..Script::default() },
         heredocs: Vec::new(),
     };
     while reader.at < reader.end {
@@ -59,9 +59,12 @@ struct Compound {
     start: usize,
     /// Of a `case`, whether a pattern comes next.
     pattern: bool,
+    /// Whether it is the body of a function.
+    function: bool,
 }
 
 /// Where in a list of commands the reader is.
+#[derive(Default)]
 struct List {
     inside: Option<Inside>,
     compounds: Vec<Compound>,
@@ -69,6 +72,12 @@ struct List {
     open: Option<usize>,
     /// The command or compound that has just ended.
     last: Option<Range<usize>>,
+    /// Commands of which it is known where they write to: one look at each is enough.
+    written: Range<usize>,
+    /// Whether a function's body comes next.
+    named: bool,
+    /// How many of the compounds are bodies of functions.
+    functions: usize,
     /// What the next command reads.
     reads: Range<usize>,
 }
@@ -102,13 +111,24 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// Whether an action comes next that says when and how often what follows is there, and gives nothing itself.
+    fn sees_block(&self) -> bool {
+        let Some(action) = self.rest().strip_prefix("{{") else { return false };
+        // None of the words stands further away; an action may be very long.
+        let near = &action.as_bytes()[..action.len().min(32)];
+        let near = std::str::from_utf8(near).unwrap_or_default();
+        let near = near.strip_prefix('-').unwrap_or(near).trim_start();
+        let word = near.find(|c: char| !c.is_ascii_alphabetic()).map_or(near, |end| &near[..end]);
+        matches!(word, "if" | "else" | "end" | "range" | "with") || near.starts_with("/*")
+    }
+
     fn bashism(&mut self, what: &'static str, instead: &'static str, range: Range<usize>) {
         self.script.bashisms.push(Bashism { what, instead, range });
     }
 
     /// Reads commands up to what closes them, and that too.
     fn commands(&mut self, close: Close, inside: Option<Inside>) {
-        let mut list = List { inside, compounds: Vec::new(), open: None, last: None, reads: 0..0 };
+        let mut list = List { inside, ..List::default() };
         while let Some(byte) = self.byte() {
             match byte {
                 b'\n' => {
@@ -149,6 +169,7 @@ impl<'s> Reader<'s> {
                 }
                 b'(' => self.opening(&mut list),
                 b'<' | b'>' if !self.sees("<(") && !self.sees(">(") => self.redirection(&mut list),
+                b'{' if self.sees_block() => self.action(Place::Bare, list.open),
                 _ => self.in_command(&mut list),
             }
         }
@@ -179,10 +200,7 @@ impl<'s> Reader<'s> {
         } else {
             self.skip(1);
         }
-        if let Some(from) = from {
-            self.script.commands[from.clone()].iter_mut().for_each(|command| command.feeds = true);
-            list.reads = from;
-        }
+        list.reads = from.unwrap_or_default();
     }
 
     /// The command or compound in front of an operator.
@@ -224,6 +242,7 @@ impl<'s> Reader<'s> {
             let name = std::mem::take(&mut self.script.commands[command].words);
             self.script.functions.extend(name.first().map(|word| word.text));
             list.open = None;
+            list.named = true;
             self.skip_blanks();
             return self.skip(usize::from(self.byte() == Some(b')')));
         }
@@ -238,7 +257,10 @@ impl<'s> Reader<'s> {
     }
 
     fn begin(&mut self, list: &mut List, closing: &'static str) {
-        list.compounds.push(Compound { closing, start: self.script.commands.len(), pattern: false });
+        let function = std::mem::take(&mut list.named);
+        list.functions += usize::from(function);
+        let start = self.script.commands.len();
+        list.compounds.push(Compound { closing, start, pattern: false, function });
     }
 
     /// Ends the innermost compound command.
@@ -246,6 +268,7 @@ impl<'s> Reader<'s> {
         self.ended(list);
         let deep = list.compounds.len() > DEEPEST;
         if let Some(compound) = list.compounds.pop() {
+            list.functions -= usize::from(compound.function);
             let end = self.script.commands.len();
             let start = if deep { end.saturating_sub(1).max(compound.start) } else { compound.start };
             list.last = Some(start..end);
@@ -259,7 +282,9 @@ impl<'s> Reader<'s> {
         }
         let command = self.script.commands.len();
         let reads = std::mem::take(&mut list.reads);
-        self.script.commands.push(Command { reads, inside: list.inside.clone(), ..Command::default() });
+        self.script.commands[reads.clone()].iter_mut().for_each(|before| before.feeds = Some(command));
+        let (inside, in_function) = (list.inside.clone(), list.functions > 0);
+        self.script.commands.push(Command { at: self.at, reads, inside, in_function, ..Command::default() });
         list.open = Some(command);
         list.last = None;
         command
@@ -335,7 +360,12 @@ impl<'s> Reader<'s> {
                 self.skip(len);
                 self.skip_blanks();
                 let name = self.word(None).text;
-                self.script.functions.push(name);
+                self.script.functions.insert(name);
+                list.named = true;
+                self.skip_blanks();
+                if self.sees("()") {
+                    self.skip(2);
+                }
             }
             _ => return false,
         }
@@ -346,14 +376,8 @@ impl<'s> Reader<'s> {
     fn test(&mut self, command: usize) {
         while let Some(byte) = self.byte() {
             match byte {
-                b'\n' => break,
-                b' ' | b'\t' | b'\r' => self.skip(1),
-                b'&' | b'|' | b'(' | b')' | b'<' | b'>' | b';' => {
-                    if byte == b';' {
-                        break;
-                    }
-                    self.skip(1);
-                }
+                b' ' | b'\t' | b'\r' | b'\n' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' => self.skip(1),
+                b';' => break,
                 b'`' if self.backticks => break,
                 _ => {
                     let word = self.word(Some(command));

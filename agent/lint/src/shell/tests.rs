@@ -52,6 +52,14 @@ fn commands_and_words() {
             ),
             ("quotes of C", "echo $'it\\'s' | a", &["echo: echo · $'it\\'s'", "a: a | 0..1"]),
             ("an array", "a=(x 'y z')\nb", &[": a=(x 'y z')", "b: b"]),
+            ("a comment in an array", "a=(x # it's\n y)\nb", &[": a=(x # it's\n y)", "b: b"]),
+            ("quotes in a pattern", "a \"${b%'\"'}\" c | d", &["a: a · \"${b%'\"'}\" · c", "d: d | 0..1"]),
+            ("a test over lines", "[[ a &&\n b ]]\nc", &["[[: [[ · a · b · ]]", "c: c"]),
+            (
+                "blocks of templates",
+                "{{ if .a }}make {{ end }}test\n{{ range .b }}c {{ . }}; {{ end }}",
+                &["make: make · test", "c: c · {{ . }}"],
+            ),
             ("a pattern of bash", "ls @(a|b)* c", &["ls: ls · @(a|b)* · c"]),
             ("a test of bash", "[[ a < b && ( c || d ) ]] && e", &["[[: [[ · a · b · c · d · ]]", "e: e"]),
             ("quotes that never end", "echo \"a\nb", &["echo: echo · \"a\nb"]),
@@ -71,6 +79,9 @@ fn programs() {
             ("an environment", "env -i A=1 curl x", &["curl: env · -i · A=1 · curl · x"]),
             ("the environment itself", "env", &["env: env"]),
             ("in quotes", "\"curl\" x; \\rm y", &["curl: \"curl\" · x", "rm: \\rm · y"]),
+            ("a question", "command -v sudo", &["command: command · -v · sudo"]),
+            ("a path in a variable", "SUDO=/usr/bin/sudo make", &["make: SUDO=/usr/bin/sudo · make"]),
+            ("long options", "sudo --user me make", &["make: sudo · --user · me · make"]),
             ("assignments alone", "A=$B", &[": A=$B"]),
         ],
         shown,
@@ -125,12 +136,12 @@ fn flows() {
 fn templates_know_their_place() {
     let cases = [
         ("a {{ .b }}", Place::Bare),
-        ("a \"c {{ .d }}\"", Place::Quoted),
-        ("a '{{ .d }}'", Place::Quoted),
+        ("a \"c {{ .d }}\"", Place::Double),
+        ("a '{{ .d }}'", Place::Single),
         ("a \"$(b {{ .d }})\"", Place::Bare),
-        ("a \"${b:-{{ .d }}}\"", Place::Quoted),
+        ("a \"${b:-{{ .d }}}\"", Place::Double),
         ("cat <<X\n{{ .f }}\nX\n", Place::Here),
-        ("cat <<'X'\n{{ .f }}\nX\n", Place::Here),
+        ("cat <<'X'\n{{ .f }}\nX\n", Place::Literal),
         ("a # {{ .c }}", Place::Comment),
         ("{{ if .a }}b{{ end }}", Place::Bare),
     ];
@@ -219,6 +230,9 @@ fn what_nests_deeply_ends() {
         "a() {\n",
         "[[ (",
         "{ a; } >b |",
+        ">b",
+        "=()",
+        "x=$(eval $a;",
     ] {
         let source = unit.repeat(100_000 / unit.len());
         let script = read(&source);

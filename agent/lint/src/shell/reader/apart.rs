@@ -42,30 +42,37 @@ impl Reader<'_> {
         let number = &self.source[start..from];
         self.skip_blanks();
         let target = self.word(Some(commands.start));
+        let own = self.script.redirections.len();
+        if known.starts_with('<')
+            && let Some(command) = self.script.commands.get_mut(commands.start)
+        {
+            command.input = Some(own);
+        }
         if matches!(known, "<<" | "<<-") {
-            if let Some(command) = self.script.commands.get_mut(commands.start) {
-                command.document = Some(self.script.redirections.len());
-            }
             self.heredocs.push(Heredoc {
                 delimiter: target.text.replace(['"', '\'', '\\'], ""),
                 literal: target.text.contains(['"', '\'', '\\']),
                 tabs: known == "<<-",
-                redirection: self.script.redirections.len(),
+                redirection: own,
             });
         }
         let on_screen = matches!(target.text, "/dev/stderr" | "/dev/stdout" | "/dev/tty" | "1" | "2");
-        if known.contains('>') && matches!(number, "" | "1") && !on_screen {
+        if known.contains('>') && matches!(number, "" | "1") && !on_screen && list.written != commands {
             for command in &mut self.script.commands[commands.clone()] {
-                command.writes.get_or_insert(self.script.redirections.len());
+                command.writes.get_or_insert(own);
             }
+            list.written = commands.clone();
         }
-        self.script.redirections.push(Redirection { command: commands.start, target, body: 0..0 });
+        let text = (known == "<<<").then(|| target.range.clone());
+        self.script.redirections.push(Redirection { command: commands.start, target, text });
     }
 
     /// A comment, which ends with its line.
     pub(super) fn comment(&mut self) {
-        let end = self.at + self.rest().find('\n').unwrap_or(self.rest().len());
+        let start = self.at;
+        let end = start + self.rest().find('\n').unwrap_or(self.rest().len());
         self.actions_until(end, Place::Comment, None);
+        self.script.comments.push(start..self.at);
     }
 
     /// Reads a text in which nothing but templates has a meaning.
@@ -106,10 +113,10 @@ impl Reader<'_> {
             }
             self.at = start;
             let redirection = &mut self.script.redirections[heredoc.redirection];
-            redirection.body = start..body;
+            redirection.text = Some(start..body);
             let command = Some(redirection.command);
             if heredoc.literal {
-                self.actions_until(body, Place::Here, command);
+                self.actions_until(body, Place::Literal, command);
             } else {
                 let end = std::mem::replace(&mut self.end, body);
                 self.here(command);

@@ -7,11 +7,16 @@ use crate::shell::{Expansion, Place};
 impl<'s> Reader<'s> {
     /// Reads a word of `command`; at least a character.
     pub(super) fn word(&mut self, command: Option<usize>) -> Word<'s> {
+        while self.sees_block() {
+            self.action(Place::Bare, command);
+        }
         let start = self.at;
         // Open brackets of patterns like `@(a|b)`.
         let mut patterns = 0_usize;
+        let mut is_array = false;
         while let Some(byte) = self.byte() {
             match byte {
+                b'{' if self.sees_block() => break,
                 b'{' if self.sees("{{") => self.action(Place::Bare, command),
                 b'\'' => self.single(command),
                 b'"' => self.double(command),
@@ -26,7 +31,11 @@ impl<'s> Reader<'s> {
                     self.bashism("`<(…)`", "a file or a pipe", self.at..self.at + 2);
                     self.substitution(command, true);
                 }
-                b'(' if begins_array(&self.source[start..self.at]) => self.array(start, command),
+                // One word is one array: whether its beginning is a name is asked once.
+                b'(' if !is_array && begins_array(&self.source[start..self.at]) => {
+                    is_array = true;
+                    self.array(start, command);
+                }
                 b'(' if self.at > start
                     && matches!(self.source.as_bytes()[self.at - 1], b'@' | b'?' | b'*' | b'+' | b'!') =>
                 {
@@ -77,6 +86,7 @@ impl<'s> Reader<'s> {
                     break;
                 }
                 b' ' | b'\t' | b'\r' | b'\n' => self.skip(1),
+                b'#' => self.comment(),
                 b'`' if self.backticks => break,
                 _ => drop(self.word(command)),
             }
@@ -90,7 +100,7 @@ impl<'s> Reader<'s> {
         while let Some(byte) = self.byte() {
             match byte {
                 b'\'' => return self.skip(1),
-                b'{' if self.sees("{{") => self.action(Place::Quoted, command),
+                b'{' if self.sees("{{") => self.action(Place::Single, command),
                 _ => self.skip_char(),
             }
         }
@@ -107,7 +117,7 @@ impl<'s> Reader<'s> {
                     self.skip(1);
                     self.skip_char();
                 }
-                b'{' if self.sees("{{") => self.action(Place::Quoted, command),
+                b'{' if self.sees("{{") => self.action(Place::Single, command),
                 _ => self.skip_char(),
             }
         }
@@ -120,7 +130,7 @@ impl<'s> Reader<'s> {
             match byte {
                 b'"' => return self.skip(1),
                 b'`' if self.backticks => return,
-                _ => self.in_quotes(byte, Place::Quoted, command),
+                _ => self.in_quotes(byte, Place::Double, command),
             }
         }
     }
@@ -232,7 +242,7 @@ impl<'s> Reader<'s> {
                 }
                 b')' => return self.skip(if self.sees("))") { 2 } else { 1 }),
                 b'`' if self.backticks => return,
-                _ => self.in_quotes(byte, Place::Quoted, command),
+                _ => self.in_quotes(byte, Place::Double, command),
             }
         }
     }
@@ -253,15 +263,17 @@ impl<'s> Reader<'s> {
         };
         // `${#name}` says how long it is, not what it says.
         let counts = prefix > 0 && inner.starts_with('#');
+        // Patterns have quotes of their own, also where the whole is quoted.
+        let is_pattern = matches!(self.byte(), Some(b'%' | b'#' | b'/' | b'^' | b','));
         if self.depth < DEEPEST {
             self.depth += 1;
             while let Some(byte) = self.byte() {
                 match byte {
                     b'}' => break,
-                    b'\'' if !quoted => self.single(command),
+                    b'\'' if !quoted || is_pattern => self.single(command),
                     b'"' => self.double(command),
                     b'`' if self.backticks => break,
-                    _ => self.in_quotes(byte, Place::Quoted, command),
+                    _ => self.in_quotes(byte, Place::Double, command),
                 }
             }
             self.depth -= 1;
