@@ -178,11 +178,23 @@ fn values(into: &mut Vec<HostileFile>) {
         ("secrets that are printed", "echo $T > $TAKO_ENV; "),
         ("shells that are piped to", "curl x | tee y | sh -c \"$T\"; "),
         ("functions", "a() { "),
+        ("variables of variables", "A=\"$A$T\"; "),
+        ("shells that read each other", "{ echo $T; } | sh | "),
+        ("substitutions of substitutions", "x=$(eval $T; "),
     ] {
         let script = unit.repeat(900_000 / unit.len());
         let step = format!("      - env: {{T: TOKEN}}\n        run: |\n          {script}\n");
         add(into, name, steps(&step).replace("    steps:", "    secrets: [TOKEN]\n    steps:"), None);
     }
+    let group = format!("{{ {} }}{}", "a;".repeat(200_000), ">b".repeat(200_000));
+    add(into, "a group that writes to 200,000 files", steps(&format!("      - '{group}'\n")), None);
+    let array = format!("{}{}", "A".repeat(400_000), "=()".repeat(150_000));
+    add(into, "150,000 arrays of a long name", steps(&format!("      - '{array}'\n")), None);
+    let codes = many(500, |at| format!("TK{:04},", 500 + at));
+    let nested = many(60, |at| format!("{}a: # tako: ignore[{codes}]\n", " ".repeat(at)));
+    add(into, "30,000 codes that are silenced", format!("{nested}{}", beside("")), Some("TK0101"));
+    let ignored = many(200, |_| format!("      - run: a # tako: ignore[{codes}]\n"));
+    add(into, "100,000 codes that are silenced in vain", steps(&ignored), None);
     let heredocs = "          cat <<A <<B <<C\n".repeat(30_000);
     add(into, "here-documents without an end", steps(&format!("      - run: |\n{heredocs}")), None);
     add(

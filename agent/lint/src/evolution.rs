@@ -14,6 +14,7 @@ use tako_schemas::workflow::{Manifest, Workflow};
 use crate::semantics::{hinted, meant, schema_of};
 use crate::set::{Member, Offer, of_member};
 use crate::settled;
+use crate::shape::{self, Change};
 
 /// What `new` takes from those who rely on `old`; places are of the new file.
 ///
@@ -97,8 +98,19 @@ fn events(old: &Member<'_>, new: &Member<'_>, out: &mut Vec<Diagnostic>) {
             ));
             continue;
         };
-        let mut broken = false;
-        shrunk(kind, "", &was.payload, &is.payload, is.place, &mut broken, out);
+        let broken = match (declared(old, kind), declared(new, kind)) {
+            (Some(was), Some(schema)) => {
+                let changes = shape::changes(&was, &schema);
+                out.extend(changes.iter().map(|change| changed(kind, change, is.place)));
+                !changes.is_empty()
+            }
+            // What steps record is known as far as it goes.
+            _ => {
+                let mut broken = false;
+                shrunk(kind, "", &was.payload, &is.payload, is.place, &mut broken, out);
+                broken
+            }
+        };
         if !broken && was.payload != is.payload && was.versions == is.versions && !is.versions.is_empty() {
             let message = format!("`{kind}` has other fields than before under the same version");
             out.push(
@@ -107,6 +119,39 @@ fn events(old: &Member<'_>, new: &Member<'_>, out: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// The schema that a file declares for an event.
+fn declared(member: &Member<'_>, kind: &str) -> Option<Value> {
+    schema_of(member.manifest?.events.get(kind)?, member.files)
+}
+
+fn changed(kind: &str, change: &Change, place: Span) -> Diagnostic {
+    match change {
+        Change::Gone { path, known } => gone(kind, path, known.iter().map(String::as_str), place),
+        Change::Retyped { path, was, is } => {
+            retyped(format!("`{path}` of `{kind}` was {was}, and may be {is}"), place)
+        }
+    }
+}
+
+/// `known`: the fields beside it that are still there.
+fn gone<'a>(
+    kind: &str,
+    path: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+    place: Span,
+) -> Diagnostic {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    let hint = meant(name, known).filter(|hint| hint.starts_with("did"));
+    let message = format!("`{kind}` has no `{path}` any more: filters and inputs that read it fail");
+    Diagnostic::error(code::FIELD_GONE, message, place).with_hint(
+        hint.unwrap_or_else(|| "keep it, and mark it `deprecated: true` in the schema first".to_owned()),
+    )
+}
+
+fn retyped(message: String, place: Span) -> Diagnostic {
+    Diagnostic::error(code::FIELD_RETYPED, message, place).with_hint("add a field of another name instead")
 }
 
 /// Fields of `was` that `is` lacks or has as another type.
@@ -125,10 +170,7 @@ fn shrunk(
         }
         *broken = true;
         let message = format!("an element of `{under}` of `{kind}` was {}, and is {}", was.noun(), is.noun());
-        out.push(
-            Diagnostic::error(code::FIELD_RETYPED, message, place)
-                .with_hint("add a field of another name instead"),
-        );
+        out.push(retyped(message, place));
         return;
     }
     let (Type::Map { fields: was, .. }, Type::Map { fields: is, open }) = (was, is) else { return };
@@ -138,21 +180,13 @@ fn shrunk(
             None if *open => {}
             None => {
                 *broken = true;
-                let message =
-                    format!("`{kind}` has no `{path}` any more: filters and inputs that read it fail");
-                let hint = meant(name, is.keys().map(String::as_str)).filter(|hint| hint.starts_with("did"));
-                out.push(Diagnostic::error(code::FIELD_GONE, message, place).with_hint(hint.unwrap_or_else(
-                    || "keep it, and mark it `deprecated: true` in the schema first".to_owned(),
-                )));
+                out.push(gone(kind, &path, is.keys().map(String::as_str), place));
             }
             Some(type_is) if !type_was.is_like(type_is) => {
                 *broken = true;
                 let message =
                     format!("`{path}` of `{kind}` was {}, and is {}", type_was.noun(), type_is.noun());
-                out.push(
-                    Diagnostic::error(code::FIELD_RETYPED, message, place)
-                        .with_hint("add a field of another name instead"),
-                );
+                out.push(retyped(message, place));
             }
             Some(type_is) => shrunk(kind, &path, type_was, type_is, place, broken, out),
         }
@@ -189,8 +223,8 @@ fn deprecations(old: &Member<'_>, new: &Member<'_>, out: &mut Vec<Diagnostic>) {
         let was =
             before.events.get(kind).and_then(|declared| schema_of(declared, old.files)).unwrap_or_default();
         let place = declared.places.key("schema").unwrap_or_else(|| section(new, after, "events"));
-        let known = deprecated(&was);
-        for field in deprecated(&schema).into_iter().filter(|field| !known.contains(field)) {
+        let known = shape::deprecated(&was);
+        for field in shape::deprecated(&schema).into_iter().filter(|field| !known.contains(field)) {
             out.push(
                 Diagnostic::warning(
                     code::FIELD_DEPRECATED,
@@ -201,14 +235,6 @@ fn deprecations(old: &Member<'_>, new: &Member<'_>, out: &mut Vec<Diagnostic>) {
             );
         }
     }
-}
-
-fn deprecated(schema: &Value) -> BTreeSet<&str> {
-    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    properties
-        .filter(|(_, field)| field.get("deprecated") == Some(&Value::Bool(true)))
-        .map(|(name, _)| name.as_str())
-        .collect()
 }
 
 fn inputs(workflow: &str, was: &Workflow, is: &Workflow, out: &mut Vec<Diagnostic>) {

@@ -1,10 +1,11 @@
 //! `# tako: ignore[TK0501]`: comments by which a file silences single findings.
 //!
 //! A comment behind something is about its own line, one that stands alone about the next line that is no comment, and
-//! both also about the lines below that are indented deeper: above a step it is about all of the step. Errors cannot be silenced: the file would not run.
+//! both also about the lines below that are indented deeper: above a step it is about all of the step. Errors cannot be
+//! silenced: the file would not run.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+use std::collections::HashMap;
+use std::ops::{Range, RangeInclusive};
 
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, SourceFile, Span};
@@ -27,22 +28,18 @@ pub(crate) fn silence(source: &SourceFile, diagnostics: Vec<Diagnostic>) -> Vec<
     if ignores.is_empty() {
         return diagnostics;
     }
-    // By code, the lines and who is about them: of two that say the same the first.
     let last = last_lines(source.text());
-    let mut by_code: HashMap<String, BTreeMap<usize, usize>> = HashMap::new();
+    let mut by_code: HashMap<String, Vec<Cover>> = HashMap::new();
     for (at, ignore) in ignores.iter().enumerate() {
-        let lines = by_code.entry(ignore.code.clone()).or_default();
-        for line in ignore.line..=last.get(ignore.line - 1).copied().unwrap_or(ignore.line) {
-            lines.entry(line).or_insert(at);
-        }
+        let end = last.get(ignore.line - 1).copied().unwrap_or(ignore.line);
+        cover(by_code.entry(ignore.code.clone()).or_default(), ignore.line..=end, at);
     }
     let mut kept: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
     for found in diagnostics {
         let end = found.span.end.saturating_sub(1).max(found.span.start);
         let lines = source.position(found.span.start).line..=source.position(end).line;
-        let ignore = by_code.get(found.code).and_then(|covered| covered.range(lines).next());
-        let ignore = ignore.and_then(|(_, at)| ignores.get_mut(*at));
-        match ignore {
+        let ignore = by_code.get(found.code).and_then(|covers| first_of(covers, &lines));
+        match ignore.and_then(|at| ignores.get_mut(at)) {
             Some(ignore) if !found.is_error() => ignore.used = true,
             _ => kept.push(found),
         }
@@ -60,6 +57,27 @@ pub(crate) fn silence(source: &SourceFile, diagnostics: Vec<Diagnostic>) -> Vec<
     }
     kept.sort_by_key(|found| found.span.start);
     kept
+}
+
+/// Lines that a comment is about, and which comment.
+struct Cover {
+    lines: RangeInclusive<usize>,
+    ignore: usize,
+}
+
+/// Adds what a comment is about, if none of the same code is about it already. What comments are about follows the
+/// indentation: it lies within that of the last one, or behind it.
+fn cover(covers: &mut Vec<Cover>, lines: RangeInclusive<usize>, ignore: usize) {
+    let known = covers.last().is_some_and(|last| lines.end() <= last.lines.end());
+    if !known {
+        covers.push(Cover { lines, ignore });
+    }
+}
+
+/// The first comment that is about one of the lines.
+fn first_of(covers: &[Cover], lines: &RangeInclusive<usize>) -> Option<usize> {
+    let behind = covers.partition_point(|cover| cover.lines.end() < lines.start());
+    covers.get(behind).filter(|cover| cover.lines.start() <= lines.end()).map(|cover| cover.ignore)
 }
 
 fn read(text: &str) -> Vec<Ignore> {

@@ -14,6 +14,7 @@ mod scope;
 mod security;
 mod semantics;
 mod set;
+mod shape;
 mod shell;
 mod site;
 #[cfg(test)]

@@ -66,6 +66,25 @@ fn elements_of_lists() {
 }
 
 #[test]
+fn declared_schemas() {
+    let file = |schema: &str| {
+        let events = format!("events: {{built: {{schema: {schema}}}}}\n");
+        emits("built", "1.0.0", "n: a") + &events
+    };
+    let old = file("{properties: {n: {type: string}}}");
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("the same", "{properties: {n: {type: string}}}", &[]),
+        ("anything", "{properties: {n: {}}}", &["TK0803 built"]),
+        ("or null", "{properties: {n: {type: [string, 'null']}}}", &["TK0803 built"]),
+        ("no fields at all", "{type: object}", &["TK0802 built"]),
+        ("one more", "{properties: {n: {type: string}, m: {}}}", &["TK0810 built"]),
+    ];
+    for (name, new, want) in cases {
+        assert_eq!(found(&old, &file(new)), *want, "{name}");
+    }
+}
+
+#[test]
 fn declarations_workflows_and_inputs() {
     let file = |keys: &str| format!("version: 1\n{keys}");
     let cases: &[(&str, &str, &str, &[&str])] = &[
