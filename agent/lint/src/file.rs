@@ -87,15 +87,20 @@ impl<'a> File<'a> {
 
     /// The first line of a span.
     pub(crate) fn line(&self, span: Span) -> Span {
-        let part = self.source.text().get(span.start..span.end).unwrap_or_default();
-        let first = part.lines().next().unwrap_or_default().trim_end();
-        Span::new(span.start, span.start + first.len())
+        first_line(self.source, span)
     }
 
     /// The subscriptions that start `flow`.
     pub(crate) fn starters<'f>(&'f self, flow: &'f Flow) -> impl Iterator<Item = &'f Subscription> {
         flow.subscriptions.iter().filter_map(|at| self.manifest.subscriptions.get(*at))
     }
+}
+
+/// The first line of a span.
+pub(crate) fn first_line(source: &SourceFile, span: Span) -> Span {
+    let part = source.text().get(span.start..span.end).unwrap_or_default();
+    let first = part.lines().next().unwrap_or_default().trim_end();
+    Span::new(span.start, span.start + first.len())
 }
 
 impl Flow {

@@ -98,6 +98,17 @@ pub fn check(source: &SourceFile, around: Around<'_>) -> Linted {
     Linted { manifest: checked.manifest, diagnostics: settled(source, diagnostics) }
 }
 
+/// Whether the schemas of the declared events can be read: a run that emits one of these events needs its schema, and
+/// ends where there is none.
+#[must_use]
+pub fn declarations(source: &SourceFile, manifest: &Manifest, files: &dyn Files) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (kind, declared) in &manifest.events {
+        semantics::declaration(source, files, kind, declared, &mut found);
+    }
+    found
+}
+
 /// Diagnostics in file order, each once, without those that the file silences.
 fn settled(source: &SourceFile, mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));

@@ -1,6 +1,7 @@
 //! One file a command: parse, ask, render.
 
 pub(crate) mod agent;
+mod beside;
 pub(crate) mod cancel;
 pub(crate) mod completion;
 pub(crate) mod deliveries;

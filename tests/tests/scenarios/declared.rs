@@ -182,6 +182,8 @@ fn a_schema_that_cannot_be_used_is_refused_before_anything_runs() {
         }
         assert!(!refused.stdout.contains("building"), "{name}");
         assert!(home.tako(&["status"]).expect(2).stderr.contains("there are no runs"), "{name}");
+        let validated = home.tako(&["validate", "--repo=o/a"]).expect(2);
+        assert!(validated.stderr.contains("TK0451") || validated.stderr.contains("TK0452"), "{name}");
     }
 }
 

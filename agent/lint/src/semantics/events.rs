@@ -5,17 +5,17 @@ use serde_json::Value;
 use tako_engine::emission::{all_steps, fan_out};
 use tako_engine::payload::PayloadSchema;
 use tako_schemas::code;
-use tako_schemas::diagnostic::{Diagnostic, Span};
+use tako_schemas::diagnostic::{Diagnostic, SourceFile, Span};
 use tako_schemas::workflow::{EventDeclaration, Param, Step};
 
 use super::{hinted, meant};
-use crate::file::File;
+use crate::file::{File, first_line};
 use crate::{Files, payload};
 
 pub(super) fn check(file: &File<'_>, out: &mut Vec<Diagnostic>) {
     let steps: Vec<&Step> = file.manifest.workflows.values().flat_map(all_steps).collect();
     for (kind, declared) in &file.manifest.events {
-        let schema = declaration(file, kind, declared, out);
+        let schema = declaration(file.source, file.around.files, kind, declared, out);
         let emitted = steps.iter().any(|step| {
             step.produces.events.iter().any(|event| event.kind.as_str() == kind)
                 || fan_out(step).is_some_and(|(emitted, _)| emitted == kind)
@@ -75,19 +75,20 @@ pub(crate) fn schema_of(declared: &EventDeclaration, files: &dyn Files) -> Optio
 }
 
 /// Checks the schema of a declaration, and gives it if it is one.
-fn declaration(
-    file: &File<'_>,
+pub(crate) fn declaration(
+    source: &SourceFile,
+    files: &dyn Files,
     kind: &str,
     declared: &EventDeclaration,
     out: &mut Vec<Diagnostic>,
 ) -> Option<Value> {
-    let span = declared.places.value("schema").map_or_else(Span::default, |span| file.line(span));
+    let span = declared.places.value("schema").map_or_else(Span::default, |span| first_line(source, span));
     let schema = match declared.schema.as_ref()? {
         Value::String(path) => {
-            if !file.around.files.is_known() {
+            if !files.is_known() {
                 return None;
             }
-            let Some(text) = file.around.files.read(path) else {
+            let Some(text) = files.read(path) else {
                 let message = format!("there is no file `{path}` in the repository");
                 out.push(
                     Diagnostic::error(code::SCHEMA_FILE, message, span)

@@ -16,7 +16,7 @@ use tako_schemas::diagnostic::Diagnostic;
 use crate::file::File;
 use crate::shell::Scripts;
 
-pub(crate) use events::schema_of;
+pub(crate) use events::{declaration, schema_of};
 
 pub(crate) fn check<'f>(file: &'f File<'_>, scripts: &Scripts<'f>, out: &mut Vec<Diagnostic>) {
     for flow in &file.flows {

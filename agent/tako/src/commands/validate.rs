@@ -8,11 +8,13 @@ use std::process::ExitCode;
 use tako_engine::check;
 use tako_engine::port::RepoSource;
 use tako_expr::cel;
+use tako_repos::Look;
 use tako_schemas::diagnostic::{Diagnostic, Severity, SourceFile};
 use tako_schemas::id::RepoRef;
 use tako_schemas::tree::MAX_FILE;
 use tako_steps::Registry;
 
+use super::beside::{self, Beside, NAMES};
 use super::exec::{enclosing, origin};
 use crate::cli::Global;
 use crate::error::{CliError, Code};
@@ -44,8 +46,11 @@ pub(crate) async fn validate(
     global: &Global,
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let file = source(args, global).await?;
+    let (file, beside) = source(args, global).await?;
     let mut checked = cel::apart(|| check::load(&file, &Registry));
+    if let Some(manifest) = &checked.manifest {
+        checked.diagnostics.extend(tako_lint::declarations(&file, manifest, &beside));
+    }
     if let Some(manifest) = &checked.manifest {
         // The file is good; that this version cannot run all of it is still worth knowing.
         let missing = check::unsupported_anywhere(manifest).into_iter();
@@ -76,20 +81,19 @@ pub(crate) async fn validate(
     ))
 }
 
-async fn source(args: &ValidateArgs, global: &Global) -> Result<SourceFile, CliError> {
+/// The file, and what lies beside it.
+async fn source(args: &ValidateArgs, global: &Global) -> Result<(SourceFile, Beside), CliError> {
+    let on_disk = |path: &Path| Ok((open(path)?, Beside::new(beside::look(path))));
     if let Some(path) = &args.file {
-        return open(path);
+        return on_disk(path);
     }
     if args.repo.is_none() {
         // The file is all that is needed: no commit, not even a repository.
         let root = global.root.clone().map_or_else(enclosing, Ok)?;
-        let found: Vec<PathBuf> = ["tako.yml", "tako.yaml"]
-            .iter()
-            .map(|name| root.join(name))
-            .filter(|path| path.exists())
-            .collect();
+        let found: Vec<PathBuf> =
+            NAMES.iter().map(|name| root.join(name)).filter(|path| path.exists()).collect();
         return match &found[..] {
-            [path] => open(path),
+            [path] => on_disk(path),
             [] => Err(CliError::usage(format!("there is no tako.yml in {}", root.display()))
                 .hint("`tako init` writes a commented one")),
             _ => Err(CliError::usage(format!("there are a tako.yml and a tako.yaml in {}", root.display()))
@@ -100,7 +104,9 @@ async fn source(args: &ValidateArgs, global: &Global) -> Result<SourceFile, CliE
     let mut config = home.config()?;
     config.clone.offline |= args.local;
     let repos = wiring::repos(&home, &config.clone);
-    Ok(repos.open(&origin(args.repo.as_ref(), global)?).await?.manifest)
+    let checkout = repos.open(&origin(args.repo.as_ref(), global)?).await?;
+    let look = Look::of(&checkout)?;
+    Ok((checkout.manifest, Beside::new(Some(look))))
 }
 
 pub(crate) fn open(path: &Path) -> Result<SourceFile, CliError> {

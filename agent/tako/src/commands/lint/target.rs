@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use futures_util::{StreamExt, stream};
 use ignore::WalkBuilder;
 use tako_engine::port::{Checkout, Origin, RepoSource};
-use tako_lint::{Files, Linted, Member};
+use tako_lint::{Linted, Member};
 use tako_repos::{GitRepos, Look};
 use tako_schemas::diagnostic::SourceFile;
 use tako_schemas::id::{RepoId, RepoRef};
 
 use crate::cli::Global;
+use crate::commands::beside::{self, Beside, NAMES};
 use crate::commands::exec::enclosing;
 use crate::commands::validate::open;
 use crate::error::CliError;
@@ -20,7 +21,6 @@ use crate::wiring;
 
 /// Repositories that are opened at one moment.
 const AT_ONCE: usize = 8;
-const NAMES: [&str; 2] = ["tako.yml", "tako.yaml"];
 
 /// What was asked for.
 pub(super) struct Wanted {
@@ -50,23 +50,10 @@ pub(super) struct Target {
     pub(super) past: Option<Box<Target>>,
 }
 
-/// The other files of its repository.
-pub(super) struct Beside(Option<Look>);
-
-impl Files for Beside {
-    fn read(&self, path: &str) -> Option<String> {
-        self.0.as_ref()?.text(path)
-    }
-
-    fn is_known(&self) -> bool {
-        self.0.is_some()
-    }
-}
-
 impl Target {
     fn new(repo: Option<RepoRef>, source: SourceFile, path: Option<PathBuf>, look: Option<Look>) -> Self {
         let alias = repo.clone().unwrap_or_else(|| local(path.as_deref()));
-        let files = Beside(look);
+        let files = Beside::new(look);
         Self {
             repo,
             alias,
@@ -169,11 +156,8 @@ fn search(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
 async fn on_disk(path: &Path, wanted: &Wanted, global: &Global) -> Result<Target, CliError> {
     let source = open(path)?;
     let root = path.parent().filter(|root| !root.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let is_manifest =
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| NAMES.contains(&name));
-    // A file of another name lies nowhere in particular.
-    let look = is_manifest.then(|| Look::worktree(root));
-    let repo = if is_manifest && root.join(".git").exists() {
+    let look = beside::look(path);
+    let repo = if look.is_some() && root.join(".git").exists() {
         let origin = Origin::Local { path: root.to_owned(), name: None };
         repositories(wanted, global)?.open(&origin).await.ok().map(|checkout| checkout.repo)
     } else {
