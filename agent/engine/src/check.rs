@@ -27,8 +27,19 @@ pub use unsupported::{unsupported, unsupported_anywhere};
 pub struct Checked {
     /// What it says; `None` where it has errors.
     pub manifest: Option<Manifest>,
+    /// What could be read of a file with errors: it says less than the file, or has expressions that mean nothing.
+    pub draft: Option<Draft>,
     /// Everything that is wrong or odd.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A file that cannot run, as far as it could be read.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// What it says.
+    pub manifest: Manifest,
+    /// Whether nothing of it is missing: then only its expressions are wrong.
+    pub is_whole: bool,
 }
 
 /// Reads `file` and checks all of it.
@@ -51,7 +62,12 @@ pub fn load(file: &SourceFile, steps: &dyn StepRegistry) -> Checked {
     diagnostics.dedup();
     limit(&mut diagnostics);
     let broken = diagnostics.iter().any(Diagnostic::is_error);
-    Checked { manifest: loaded.manifest.filter(|_| !broken), diagnostics }
+    let (manifest, draft) = match (loaded.manifest, loaded.draft) {
+        (Some(manifest), _) if broken => (None, Some(Draft { manifest, is_whole: true })),
+        (None, Some(manifest)) => (None, Some(Draft { manifest, is_whole: false })),
+        (manifest, _) => (manifest, None),
+    };
+    Checked { manifest, draft, diagnostics }
 }
 
 /// [`load`] on a blocking thread: expressions of a hostile file may take a while to compile.
@@ -60,7 +76,7 @@ pub async fn load_apart(steps: &Arc<dyn StepRegistry>, file: &SourceFile) -> Che
     let loaded = tokio::task::spawn_blocking(move || load(&file, steps.as_ref())).await;
     loaded.unwrap_or_else(|error| {
         let lost = Diagnostic::error(code::SYNTAX, format!("the file could not be checked: {error}"), 0..0);
-        Checked { manifest: None, diagnostics: vec![lost] }
+        Checked { manifest: None, draft: None, diagnostics: vec![lost] }
     })
 }
 

@@ -25,6 +25,7 @@ use std::collections::HashSet;
 
 use tako_engine::check;
 use tako_engine::port::StepRegistry;
+use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Severity, SourceFile};
 use tako_schemas::id::RepoId;
 use tako_schemas::workflow::Manifest;
@@ -80,7 +81,8 @@ pub struct Linted {
 
 /// Checks one file by itself.
 ///
-/// What keeps it from loading comes first: the other checks look at files that load.
+/// Of one that does not load, what could be read is checked too, but for what is said of things that are missing: they
+/// may stand in the part that could not be read.
 #[must_use]
 pub fn check(source: &SourceFile, around: Around<'_>) -> Linted {
     let checked = check::load(source, around.steps);
@@ -89,13 +91,39 @@ pub fn check(source: &SourceFile, around: Around<'_>) -> Linted {
         // The file is good; that this version cannot run all of it is still worth knowing.
         let missing = check::unsupported_anywhere(manifest).into_iter();
         diagnostics.extend(missing.map(|missing| Diagnostic { severity: Severity::Warning, ..missing }));
-        let file = file::File::new(source, manifest, around);
-        let scripts = shell::Scripts::of(&file.flows);
-        semantics::check(&file, &scripts, &mut diagnostics);
-        security::check(&file, &scripts, &mut diagnostics);
-        practice::check(&file, &scripts, &mut diagnostics);
+        beyond(source, manifest, around, true, &mut diagnostics);
+    } else if let Some(draft) = &checked.draft {
+        let mut found = Vec::new();
+        beyond(source, &draft.manifest, around, draft.is_whole, &mut found);
+        // What is read nowhere may be read by an expression that means nothing yet.
+        found.retain(|found| !UNUSED.contains(&found.code));
+        diagnostics.extend(found);
     }
-    Linted { manifest: checked.manifest, diagnostics: settled(source, diagnostics) }
+    let mut diagnostics = settled(source, diagnostics);
+    if checked.manifest.is_none() {
+        diagnostics.retain(|found| found.code != code::USELESS_IGNORE);
+    }
+    Linted { manifest: checked.manifest, diagnostics }
+}
+
+/// Findings about what nothing reads.
+const UNUSED: [&str; 4] = [code::UNUSED_INPUT, code::UNUSED_OUTPUT, code::UNUSED_SECRET, code::NO_ID];
+
+/// The checks of what can be read. `whole`: nothing is missing.
+fn beyond(
+    source: &SourceFile,
+    manifest: &Manifest,
+    around: Around<'_>,
+    whole: bool,
+    out: &mut Vec<Diagnostic>,
+) {
+    let file = file::File::new(source, manifest, around);
+    let scripts = shell::Scripts::of(&file.flows);
+    if whole {
+        semantics::check(&file, &scripts, out);
+    }
+    security::check(&file, &scripts, out);
+    practice::check(&file, &scripts, out);
 }
 
 /// Whether the schemas of the declared events can be read: a run that emits one of these events needs its schema, and
