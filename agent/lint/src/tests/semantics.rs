@@ -407,17 +407,13 @@ fn all_problems_at_once() {
             "version: 1\nworkflows:\n  w:\n    inputs: {{{inputs}}}\n    secrets: [T]\n    steps:\n      - {first}\n      - {{run: 'curl -k https://example.org', if: inputs.n == 'a'}}\n"
         )
     };
-    super::table(&[
+    table(&[
         (
             "a template that means nothing",
             file("n: {type: number}", "'echo {{ .setps.a }}'"),
             &["TK0302 .setps.a", "TK0522 -k", "TK0406 inputs.n == 'a'"],
         ),
-        (
-            "a step that is none",
-            file("n: {type: number}", "{rnu: make}"),
-            &["TK0104 rnu", "TK0522 -k"],
-        ),
+        ("a step that is none", file("n: {type: number}", "{rnu: make}"), &["TK0104 rnu", "TK0522 -k"]),
         ("an input that is none", file("n: 1", "make"), &["TK0103 1", "TK0522 -k"]),
     ]);
 }
