@@ -128,7 +128,12 @@ fn declared(member: &Member<'_>, kind: &str) -> Option<Value> {
 
 fn changed(kind: &str, change: &Change, place: Span) -> Diagnostic {
     match change {
-        Change::Gone { path, known } => gone(kind, path, known.iter().map(String::as_str), place),
+        Change::Gone { path, was_deprecated: true, .. } => {
+            let message = format!("`{kind}` has no `{path}` any more, after it was deprecated");
+            Diagnostic::warning(code::FIELD_GONE, message, place)
+                .with_hint("`tako lint --set` says who of the repository set still reads it")
+        }
+        Change::Gone { path, known, .. } => gone(kind, path, known.iter().map(String::as_str), place),
         Change::Retyped { path, was, is } => {
             retyped(format!("`{path}` of `{kind}` was {was}, and may be {is}"), place)
         }

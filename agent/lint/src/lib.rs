@@ -96,7 +96,11 @@ pub fn check(source: &SourceFile, around: Around<'_>) -> Linted {
         let mut found = Vec::new();
         beyond(source, &draft.manifest, around, draft.is_whole, &mut found);
         // What is read nowhere may be read by an expression that means nothing yet.
-        found.retain(|found| !UNUSED.contains(&found.code));
+        found.retain(|found| {
+            !UNUSED.contains(&found.code) && (draft.is_whole || !UNCERTAIN.contains(&found.code))
+        });
+        // Repairs wait for a file whose meaning is certain.
+        found.iter_mut().for_each(|found| found.fix = None);
         diagnostics.extend(found);
     }
     let mut diagnostics = settled(source, diagnostics);
@@ -108,6 +112,18 @@ pub fn check(source: &SourceFile, around: Around<'_>) -> Linted {
 
 /// Findings about what nothing reads.
 const UNUSED: [&str; 4] = [code::UNUSED_INPUT, code::UNUSED_OUTPUT, code::UNUSED_SECRET, code::NO_ID];
+
+/// Findings that depend on what may stand in the part that could not be read: lists, shells, limits, patterns.
+const UNCERTAIN: [&str; 8] = [
+    code::UNLISTED_SECRET,
+    code::NO_TIMEOUT,
+    code::UNQUOTED_INPUT,
+    code::UNCHECKED_EVENT,
+    code::QUOTED_TWICE,
+    code::NOT_A_SHELL,
+    code::BASHISM,
+    code::HIDDEN_FAILURE,
+];
 
 /// The checks of what can be read. `whole`: nothing is missing.
 fn beyond(

@@ -4,21 +4,25 @@
 //! named: `type`, `const`, `enum`, `properties`, `items`, `allOf`, `anyOf`, `oneOf`, and `$ref` within the schema.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 /// What lies deeper is not compared: schemas may refer to themselves.
 const DEPTH: usize = 16;
 
-/// So many subschemas are looked at in one question; behind them a value may be anything.
-const VISITS: usize = 10_000;
+/// So many subschemas are looked at in one question; what needs more is not compared.
+const VISITS: usize = 2_000;
+
+/// So many pairs of values are compared, each once.
+const PAIRS: usize = 20_000;
 
 /// What became of a field.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// No longer named.
-    Gone { path: String, known: Vec<String> },
+    /// No longer named; whether that was announced.
+    Gone { path: String, known: Vec<String>, was_deprecated: bool },
     /// May now be of a kind that it was not.
     Retyped { path: String, was: String, is: String },
 }
@@ -52,7 +56,8 @@ impl Kinds {
         Self::named(match value {
             Value::Null => "null",
             Value::Bool(_) => "boolean",
-            Value::Number(number) if number.is_f64() => "number",
+            // `1.0` is a whole number.
+            Value::Number(number) if number.as_f64().is_some_and(|float| float.fract() != 0.0) => "number",
             Value::Number(_) => "integer",
             Value::String(_) => "string",
             Value::Array(_) => "array",
@@ -99,6 +104,20 @@ enum Shape<'v> {
     Any(Vec<Shape<'v>>),
 }
 
+impl Shape<'_> {
+    /// Which subschemas it is made of: the same ones make the same value.
+    fn key(&self, into: &mut Vec<usize>) {
+        match self {
+            Shape::One(schema) => into.push(std::ptr::from_ref(*schema).addr()),
+            Shape::All(all) | Shape::Any(all) => {
+                into.push(usize::from(matches!(self, Shape::All(_))));
+                all.iter().for_each(|of| of.key(into));
+                into.push(usize::MAX);
+            }
+        }
+    }
+}
+
 /// A schema with everything that it refers to.
 struct Schema<'v> {
     root: &'v Value,
@@ -108,6 +127,13 @@ struct Schema<'v> {
 impl<'v> Schema<'v> {
     fn new(root: &'v Value) -> Self {
         Self { root, visits: Cell::new(VISITS) }
+    }
+
+    /// What `question` finds out about a value; nothing where that takes too many looks.
+    fn ask<T>(&self, question: impl FnOnce() -> T) -> Option<T> {
+        self.visits.set(VISITS);
+        let answer = question();
+        (self.visits.get() > 0).then_some(answer)
     }
 
     /// Whether there is still something to spend on a look at another subschema.
@@ -123,8 +149,12 @@ impl<'v> Schema<'v> {
         let list =
             |key| schema.get(key).and_then(Value::as_array).map(|all| all.iter().map(Shape::One).collect());
         if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-            // What stands elsewhere is not known.
-            parts.extend(target.strip_prefix('#').and_then(|path| self.root.pointer(path)).map(Shape::One));
+            let path = target.strip_prefix('#').map(|path| percent_decode_str(path).decode_utf8_lossy());
+            match path.and_then(|path| self.root.pointer(&path)) {
+                Some(target) => parts.push(Shape::One(target)),
+                // What stands elsewhere is not known, and neither is the value.
+                None => self.visits.set(0),
+            }
         }
         parts.extend(list("allOf").map(Shape::All));
         parts.extend(list("anyOf").map(Shape::Any));
@@ -139,10 +169,13 @@ impl<'v> Schema<'v> {
             Shape::One(Value::Bool(false)) => Kinds::NONE,
             Shape::One(schema) if depth > 0 && self.may_look() => {
                 let parts = self.parts(schema);
-                let own = own_kinds(schema, parts.is_empty());
-                parts.iter().fold(own, |kinds, part| kinds.and(self.kinds(part, depth - 1)))
+                let parts = parts.iter().map(|part| self.kinds(part, depth - 1)).fold(Kinds::ALL, Kinds::and);
+                parts.and(own_kinds(schema, parts == Kinds::ALL))
             }
-            Shape::One(_) => Kinds::ALL,
+            Shape::One(_) => {
+                self.visits.set(0);
+                Kinds::ALL
+            }
         }
     }
 
@@ -203,7 +236,7 @@ impl<'v> Schema<'v> {
     }
 }
 
-/// The kinds that a schema itself allows. `alone`: nothing else is said about the value.
+/// The kinds that a schema itself allows. `alone`: nothing else is said about the kind of the value.
 fn own_kinds(schema: &Value, alone: bool) -> Kinds {
     let all_of = |kinds: &mut dyn Iterator<Item = Kinds>| kinds.fold(Kinds::NONE, Kinds::or);
     let typed = match schema.get("type") {
@@ -224,89 +257,112 @@ fn own_kinds(schema: &Value, alone: bool) -> Kinds {
 
 /// What `is` takes from those who rely on `was`.
 pub(crate) fn changes(was: &Value, is: &Value) -> Vec<Change> {
-    let (old, new) = (Schema::new(was), Schema::new(is));
-    let mut found = Vec::new();
-    compare((&old, &Shape::One(was)), (&new, &Shape::One(is)), "", DEPTH, &mut found);
-    found
+    let mut comparison =
+        Comparison { old: Schema::new(was), new: Schema::new(is), seen: HashSet::new(), found: Vec::new() };
+    comparison.compare(&Shape::One(was), &Shape::One(is), "", DEPTH);
+    comparison.found
 }
 
-fn compare<'v>(
-    (old, was): (&Schema<'v>, &Shape<'v>),
-    (new, is): (&Schema<'v>, &Shape<'v>),
-    path: &str,
-    depth: usize,
-    found: &mut Vec<Change>,
-) {
-    if depth == 0 || old.visits.get() == 0 || new.visits.get() == 0 {
-        return;
+struct Comparison<'v> {
+    old: Schema<'v>,
+    new: Schema<'v>,
+    /// Pairs of values that have been compared: schemas may refer to themselves.
+    seen: HashSet<(Vec<usize>, Vec<usize>)>,
+    found: Vec<Change>,
+}
+
+impl<'v> Comparison<'v> {
+    fn compare(&mut self, was: &Shape<'v>, is: &Shape<'v>, path: &str, depth: usize) {
+        let mut pair = (Vec::new(), Vec::new());
+        was.key(&mut pair.0);
+        is.key(&mut pair.1);
+        if depth == 0 || self.seen.len() >= PAIRS || !self.seen.insert(pair) {
+            return;
+        }
+        // A payload is a map whatever its schema says.
+        let of = |schema: &Schema<'v>, shape| {
+            let kinds = || if path.is_empty() { Kinds::MAP } else { schema.kinds(shape, DEPTH) };
+            schema.ask(kinds)
+        };
+        let (Some(kinds_was), Some(kinds_is)) = (of(&self.old, was), of(&self.new, is)) else { return };
+        if !kinds_was.has(kinds_is) {
+            let (was, is) = (kinds_was.noun(), kinds_is.noun());
+            self.found.push(Change::Retyped { path: path.to_owned(), was, is });
+            return;
+        }
+        if kinds_is.has(Kinds::MAP) {
+            self.maps(was, is, path, depth);
+        }
+        if kinds_is.has(Kinds::LIST) {
+            self.lists(was, is, path, depth);
+        }
     }
-    // A payload is a map whatever its schema says.
-    let of =
-        |schema: &Schema<'v>, shape| if path.is_empty() { Kinds::MAP } else { schema.kinds(shape, DEPTH) };
-    let (kinds_was, kinds_is) = (of(old, was), of(new, is));
-    if !kinds_was.has(kinds_is) {
-        let (was, is) = (kinds_was.noun(), kinds_is.noun());
-        found.push(Change::Retyped { path: path.to_owned(), was, is });
-        return;
-    }
-    if kinds_is.has(Kinds::MAP) {
-        let (fields_was, fields_is) = (old.fields(was, DEPTH), new.fields(is, DEPTH));
-        for (name, was) in &fields_was {
+
+    fn maps(&mut self, was: &Shape<'v>, is: &Shape<'v>, path: &str, depth: usize) {
+        let before = self.old.ask(|| self.old.fields(was, DEPTH));
+        let after = self.new.ask(|| self.new.fields(is, DEPTH));
+        let (Some(before), Some(after)) = (before, after) else { return };
+        for (name, was) in &before {
             let path = if path.is_empty() { (*name).to_owned() } else { format!("{path}.{name}") };
-            match fields_is.get(name) {
-                Some(is) => compare((old, was), (new, is), &path, depth - 1, found),
+            match after.get(name) {
+                Some(is) => self.compare(was, is, &path, depth - 1),
                 None => {
-                    let known = fields_is.keys().map(|name| (*name).to_owned()).collect();
-                    found.push(Change::Gone { path, known });
+                    let known = after.keys().map(|name| (*name).to_owned()).collect();
+                    let was_deprecated =
+                        self.old.ask(|| self.old.is_deprecated(was, DEPTH)).unwrap_or_default();
+                    self.found.push(Change::Gone { path, known, was_deprecated });
                 }
             }
         }
     }
-    if kinds_is.has(Kinds::LIST)
-        && let Some(was) = old.items(was, DEPTH)
-    {
-        let is = new.items(is, DEPTH);
+
+    fn lists(&mut self, was: &Shape<'v>, is: &Shape<'v>, path: &str, depth: usize) {
+        let before = self.old.ask(|| self.old.items(was, DEPTH)).flatten();
+        let (Some(was), Some(after)) = (before, self.new.ask(|| self.new.items(is, DEPTH))) else { return };
         let path = format!("{path}[]");
-        match &is {
-            Some(is) => compare((old, &was), (new, is), &path, depth - 1, found),
-            None => {
-                let kinds = old.kinds(&was, DEPTH);
-                if kinds != Kinds::ALL {
-                    found.push(Change::Retyped { path, was: kinds.noun(), is: Kinds::ALL.noun() });
-                }
-            }
+        if let Some(is) = after {
+            return self.compare(&was, &is, &path, depth - 1);
+        }
+        if let Some(kinds) = self.old.ask(|| self.old.kinds(&was, DEPTH)).filter(|kinds| *kinds != Kinds::ALL)
+        {
+            self.found.push(Change::Retyped { path, was: kinds.noun(), is: Kinds::ALL.noun() });
         }
     }
 }
 
 /// The paths of fields that are deprecated.
 pub(crate) fn deprecated(schema: &Value) -> BTreeSet<String> {
-    let of = Schema::new(schema);
-    let mut found = BTreeSet::new();
-    collect(&of, &Shape::One(schema), "", DEPTH, &mut found);
-    found
+    let mut search = Search { schema: Schema::new(schema), seen: HashSet::new(), found: BTreeSet::new() };
+    search.collect(&Shape::One(schema), "", DEPTH);
+    search.found
 }
 
-fn collect<'v>(
-    schema: &Schema<'v>,
-    shape: &Shape<'v>,
-    path: &str,
-    depth: usize,
-    into: &mut BTreeSet<String>,
-) {
-    if depth == 0 || schema.visits.get() == 0 {
-        return;
-    }
-    for (name, field) in schema.fields(shape, DEPTH) {
-        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        if schema.is_deprecated(&field, DEPTH) {
-            into.insert(path);
-        } else {
-            collect(schema, &field, &path, depth - 1, into);
+struct Search<'v> {
+    schema: Schema<'v>,
+    /// Values that have been looked at.
+    seen: HashSet<Vec<usize>>,
+    found: BTreeSet<String>,
+}
+
+impl<'v> Search<'v> {
+    fn collect(&mut self, shape: &Shape<'v>, path: &str, depth: usize) {
+        let mut key = Vec::new();
+        shape.key(&mut key);
+        if depth == 0 || self.seen.len() >= PAIRS || !self.seen.insert(key) {
+            return;
         }
-    }
-    if let Some(items) = schema.items(shape, DEPTH) {
-        collect(schema, &items, &format!("{path}[]"), depth - 1, into);
+        let fields = self.schema.ask(|| self.schema.fields(shape, DEPTH)).unwrap_or_default();
+        for (name, field) in fields {
+            let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+            if self.schema.ask(|| self.schema.is_deprecated(&field, DEPTH)).unwrap_or_default() {
+                self.found.insert(path);
+            } else {
+                self.collect(&field, &path, depth - 1);
+            }
+        }
+        if let Some(items) = self.schema.ask(|| self.schema.items(shape, DEPTH)).flatten() {
+            self.collect(&items, &format!("{path}[]"), depth - 1);
+        }
     }
 }
 
@@ -319,6 +375,7 @@ mod tests {
     /// `-path` of fields that are gone, `path: was, is` of others.
     fn shown(was: &Value, is: &Value) -> Vec<String> {
         let show = |change| match change {
+            Change::Gone { path, was_deprecated: true, .. } => format!("-{path}, deprecated"),
             Change::Gone { path, .. } => format!("-{path}"),
             Change::Retyped { path, was, is } => format!("{path}: {was}, {is}"),
         };
@@ -363,7 +420,7 @@ mod tests {
                 json!({"$ref": "#/$defs/count"}),
                 &["a: a text, a whole number"],
             ),
-            ("itself", text.clone(), json!({"$ref": "#/properties/a"}), &["a: a text, anything"]),
+            ("itself", text.clone(), json!({"$ref": "#/properties/a"}), &[]),
             (
                 "elements",
                 json!({"type": "array", "items": {"type": "string"}}),
@@ -394,7 +451,7 @@ mod tests {
             let schema = |a: Value| {
                 json!({
                     "properties": {"a": a},
-                    "$defs": {"text": {"type": "string"}, "count": {"type": "integer"}},
+                    "$defs": {"text": {"type": "string"}, "a text": {"type": "string"}, "count": {"type": "integer"}},
                 })
             };
             assert_eq!(shown(&schema(was), &schema(is)), *want, "{name}");
@@ -412,6 +469,32 @@ mod tests {
             "$defs": {"old": {"deprecated": true}},
         });
         assert_eq!(deprecated(&schema), ["a.b", "c[].d"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn trees_hide_nothing() {
+        let tree = |last: &str, child: &Value| {
+            let node = json!({"type": "object", "properties": {"left": child, "right": child}});
+            json!({
+                "properties": {"root": {"$ref": "#/$defs/node"}, "zzz": {"type": last}},
+                "$defs": {"node": node},
+            })
+        };
+        let one_of = json!({"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]});
+        let wrapped = json!({"allOf": [one_of]});
+        let was = tree("string", &one_of);
+        assert_eq!(shown(&was, &tree("integer", &one_of)), ["zzz: a text, a whole number"]);
+        assert_eq!(shown(&was, &tree("string", &wrapped)), Vec::<String>::new());
+        let many = |last: &str| {
+            let field = json!({"anyOf": [{"$ref": "#/$defs/t"}, {"type": "null"}]});
+            let fields = (0..1_500).map(|at| (format!("f{at}"), field.clone()));
+            let fields: serde_json::Map<_, _> =
+                fields.chain([("z".to_owned(), json!({"type": last}))]).collect();
+            json!({"properties": fields, "$defs": {"t": {"type": "string"}}})
+        };
+        assert_eq!(shown(&many("string"), &many("integer")), ["z: a text, a whole number"]);
+        let announced = json!({"properties": {"a": {"deprecated": true}, "b": {}}});
+        assert_eq!(shown(&announced, &json!({"properties": {"b": {}}})), ["-a, deprecated"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tako_steps::Registry;
 use crate::{Around, Linted, NoFiles, check};
 
 /// Advice that nearly every small file gets.
-const EVERYWHERE: [&str; 3] = ["TK0310", "TK0601", "TK0517"];
+const EVERYWHERE: [&str; 4] = ["TK0310", "TK0311", "TK0601", "TK0517"];
 
 fn linted(text: &str) -> (SourceFile, Linted) {
     let source = SourceFile::new("tako.yml", text);

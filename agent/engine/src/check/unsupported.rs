@@ -2,7 +2,7 @@
 
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Span};
-use tako_schemas::workflow::{Action, Manifest, Resources, Step, Workflow};
+use tako_schemas::workflow::{Action, Artifact, Concurrency, Manifest, Resources, Step, Trigger, Workflow};
 
 use crate::emission::all_steps;
 
@@ -73,7 +73,33 @@ fn ignored(manifest: &Manifest, workflow: &Workflow, found: &mut Vec<Diagnostic>
         let hint = "let the other repository subscribe to an event, with `subscriptions` in its file";
         ignore(span, "`dependents` has no effect", hint);
     }
+    if let Some(span) = manifest.places.key("implicit_events").filter(|_| manifest.implicit_events) {
+        ignore(span, "`implicit_events` has no effect", "record the event in `produces.events` of the step");
+    }
+    for artifact in manifest.artifacts.values() {
+        let Artifact { image, command, install_command, verify_command, .. } = artifact;
+        let commands = [command, install_command, verify_command, image];
+        if let Some(text) = commands.into_iter().flatten().next() {
+            let hint = "let a step make it, with `produces.artifact`";
+            ignore(text.span(), "the command of an artifact has no effect", hint);
+        }
+    }
+    for trigger in &workflow.on {
+        triggers(trigger, workflow, &mut ignore);
+    }
+    if let Concurrency::Group { cancel_in_progress: true, .. } = workflow.concurrency {
+        let span = workflow.places.key("concurrency").unwrap_or(workflow.span);
+        ignore(span, "`cancel_in_progress` has no effect", "cancel the older run with `tako cancel`");
+    }
     for step in all_steps(workflow) {
+        if !step.cache_key_files.is_empty() {
+            let span = step.places.key("cache_key_files").unwrap_or(step.span);
+            ignore(span, "`cache_key_files` has no effect", "mount a directory of the machine as a volume");
+        }
+        if step.container.image.is_some() && step.resources.disk_limit_bytes.is_some() {
+            let span = limits(manifest, workflow, step);
+            ignore(span, "`disk_limit` has no effect", "limit the disk of the machine's engine");
+        }
         if step.retry.is_some() {
             let span = step.places.key("retry").unwrap_or(step.span);
             ignore(span, "`retry` has no effect", "until it has, repeat the command within the script");
@@ -90,6 +116,38 @@ fn ignored(manifest: &Manifest, workflow: &Workflow, found: &mut Vec<Diagnostic>
                 hint,
             );
         }
+    }
+}
+
+/// What nothing starts.
+fn triggers(trigger: &Trigger, workflow: &Workflow, ignore: &mut impl FnMut(Span, &str, &str)) {
+    let on = workflow.places.key("on").unwrap_or(workflow.span);
+    match trigger {
+        Trigger::Schedule(times) => {
+            let span = times.iter().find_map(|time| time.places.key("cron")).unwrap_or(on);
+            ignore(span, "`schedule` starts nothing", "start `tako exec` from cron, or from a systemd timer");
+        }
+        Trigger::PullRequest(filter) => {
+            let span = ["branches", "tags", "paths"].into_iter().find_map(|key| filter.places.key(key));
+            ignore(span.unwrap_or(on), "`pull_request` starts nothing", "`push` starts for each branch");
+        }
+        Trigger::Push(filter) => {
+            for (key, globs) in
+                [("tags", &filter.tags), ("paths", &filter.paths), ("paths_ignore", &filter.paths_ignore)]
+            {
+                if !globs.is_empty() {
+                    let (what, hint) = match key {
+                        "tags" => ("a tag starts nothing", "start the workflow with `tako exec`"),
+                        _ => (
+                            "what a push changes does not count",
+                            "let the first step compare what has changed",
+                        ),
+                    };
+                    ignore(filter.places.key(key).unwrap_or(on), what, hint);
+                }
+            }
+        }
+        Trigger::Exec | Trigger::Event => {}
     }
 }
 
@@ -131,6 +189,17 @@ mod tests {
         assert_eq!(file("defaults: {resources: {cpu: 1}}\n", ""), ["TK0311 2:12"]);
         assert_eq!(file("defaults: {isolation: sandbox}\n", ""), ["TK0310 2:23"]);
         assert_eq!(file("dependents: [{repo: 'a/b:main'}]\n", ""), ["TK0311 2:1"]);
+        let workflow = |keys: &str| file("", &format!("  c:\n    {keys}\n    steps: [z]\n"));
+        assert_eq!(workflow("on: {schedule: [{cron: '0 4 * * *'}]}"), ["TK0311 7:22"]);
+        assert_eq!(workflow("on: {pull_request: {branches: [main]}}"), ["TK0311 7:25"]);
+        assert_eq!(workflow("on: {push: {branches: [main]}}"), [""; 0]);
+        assert_eq!(workflow("on: {push: {tags: ['v*'], paths: ['a/**']}}"), ["TK0311 7:17", "TK0311 7:31"]);
+        assert_eq!(workflow("concurrency: {group: a, cancel_in_progress: true}"), ["TK0311 7:5"]);
+        assert_eq!(step("cache_key_files: [a]"), ["TK0311 6:9"]);
+        assert_eq!(step("image: a\n        resources: {disk_limit: 1GB}"), ["TK0311 7:9"]);
+        assert_eq!(file("implicit_events: true\n", ""), ["TK0311 2:1"]);
+        assert_eq!(file("implicit_events: false\n", ""), [""; 0]);
+        assert_eq!(file("artifacts: {a: {image: b, command: make}}\n", ""), ["TK0311 2:36"]);
         // Each step needs an image of its own.
         assert_eq!(file("defaults: {isolation: container}\n", ""), ["TK0310 6:9", "TK0310 7:15"]);
     }

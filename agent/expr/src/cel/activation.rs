@@ -40,8 +40,6 @@ pub struct Activation(Arc<Inner>);
 struct Inner {
     variables: Json,
     values: BTreeMap<String, Box<dyn Val>>,
-    /// Elements of the largest list or map.
-    largest: usize,
     /// Bytes of the larger of `payload` and `event.payload`.
     payload: usize,
     semver: Semver,
@@ -72,9 +70,7 @@ impl Activation {
         }
         let payloads = [variables.get("payload"), variables.pointer("/event/payload")];
         let payload = payloads.into_iter().flatten().map(bytes).max().unwrap_or(0);
-        let largest =
-            variables.as_object().into_iter().flatten().map(|(_, value)| largest(value)).max().unwrap_or(0);
-        Self(Arc::new(Inner { variables, values, largest, payload, semver }))
+        Self(Arc::new(Inner { variables, values, payload, semver }))
     }
 
     /// The variables as they were given.
@@ -83,8 +79,10 @@ impl Activation {
         &self.0.variables
     }
 
-    pub(crate) fn largest(&self) -> usize {
-        self.0.largest
+    /// Elements of the largest list or map at `path` and below it; of the deepest part of the path that exists.
+    pub(crate) fn largest(&self, path: &[String]) -> usize {
+        let value = self.at(path).or_else(|found| self.at(&path[..found]));
+        value.map_or(0, largest)
     }
 
     pub(crate) fn payload(&self) -> usize {

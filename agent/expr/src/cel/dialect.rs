@@ -71,15 +71,28 @@ pub(crate) fn translate(source: &str) -> Translated {
     lexemes.skip_to(inner.start);
     let mut copied = inner.start;
     let mut previous: Option<Lexeme> = None;
+    // Whether a path that began with a dot goes on here; and so for each bracket that is open.
+    let mut goes_on = false;
+    let mut open: Vec<bool> = Vec::new();
     while let Some((lexeme, range)) = lexemes.next() {
         let begins = lexeme == Lexeme::Dot && !previous.is_some_and(Lexeme::ends_value);
-        if begins && let Some((path, behind)) = path(&source[..end], range.start) {
+        let continues = lexeme == Lexeme::Dot && goes_on;
+        if (begins || continues)
+            && let Some((path, behind)) = path(&source[..end], range.start, continues)
+        {
             translated.push(&source[copied..range.start], copied..range.start, true);
-            translated.push(&indexed(path), range.start..behind, false);
+            let written = if continues { fields(&path) } else { indexed(path) };
+            translated.push(&written, range.start..behind, false);
             copied = behind;
             lexemes.skip_to(behind);
             previous = Some(Lexeme::Name);
+            goes_on = true;
             continue;
+        }
+        match lexeme {
+            Lexeme::Open => open.push(std::mem::take(&mut goes_on) && source[range].starts_with('[')),
+            Lexeme::Close => goes_on = open.pop().unwrap_or_default(),
+            _ => goes_on = false,
         }
         previous = Some(lexeme);
     }
@@ -108,15 +121,19 @@ pub(crate) fn unwrapped(source: &str) -> Range<usize> {
     range
 }
 
-/// The path that begins with the dot at `start`, and where it ends.
-fn path(source: &str, start: usize) -> Option<(Vec<String>, usize)> {
+/// The path that begins, or `continues`, with the dot at `start`, and where it ends.
+fn path(source: &str, start: usize, continues: bool) -> Option<(Vec<String>, usize)> {
     let mut at = start;
     let mut path: Vec<String> = Vec::new();
     while let Some(rest) = source[at..].strip_prefix('.') {
         let len = segment(rest);
         let behind = &rest[len..];
         // The last part may be a method: `.inputs.name.startsWith("x")`.
-        if len == 0 || (!path.is_empty() && behind.starts_with('(')) {
+        if len == 0 || ((continues || !path.is_empty()) && behind.starts_with('(')) {
+            break;
+        }
+        // `.5` is a number.
+        if !continues && path.is_empty() && rest.starts_with(|c: char| c.is_ascii_digit()) {
             break;
         }
         path.push(rest[..len].to_owned());
@@ -142,19 +159,24 @@ fn segment(text: &str) -> usize {
 /// ``inputs.`version-bump` ``: fields, not indexes, because `has()` takes only those.
 pub(crate) fn indexed(mut path: Vec<String>) -> String {
     canonical_path(&mut path);
+    match &path[..] {
+        [root, rest @ ..] => format!("{root}{}", fields(rest)),
+        [] => String::new(),
+    }
+}
+
+/// ``.a.`b-c`[0]``
+fn fields(path: &[String]) -> String {
     let mut out = String::new();
-    for (at, segment) in path.iter().enumerate() {
+    for segment in path {
         let plain = !segment.contains('-') && !segment.starts_with(|c: char| c.is_ascii_digit());
-        match (at, plain && !RESERVED.contains(&segment.as_str())) {
-            (0, _) => out.push_str(segment),
-            (_, true) => {
-                out.push('.');
-                out.push_str(segment);
-            }
-            (_, false) if segment.bytes().all(|b| b.is_ascii_digit()) => {
-                out.push_str(&format!("[{segment}]"));
-            }
-            (_, false) => out.push_str(&format!(".`{segment}`")),
+        if plain && !RESERVED.contains(&segment.as_str()) {
+            out.push('.');
+            out.push_str(segment);
+        } else if segment.bytes().all(|b| b.is_ascii_digit()) {
+            out.push_str(&format!("[{segment}]"));
+        } else {
+            out.push_str(&format!(".`{segment}`"));
         }
     }
     out
@@ -182,6 +204,23 @@ mod tests {
             ("the event", ".Event.Payload.a-b", "event.payload.`a-b`"),
             ("a method", ".inputs.name.startsWith('a')", "inputs.name.startsWith('a')"),
             ("an index", ".event.payload.list[0].a", "event.payload.list[0].a"),
+            (
+                "a dash behind an index",
+                ".event.payload.list[0].my-key == 1",
+                "event.payload.list[0].`my-key` == 1",
+            ),
+            (
+                "a dash behind an index in one",
+                ".event.payload.a[.inputs.b-c].d-e[0].f.startsWith('x-y')",
+                "event.payload.a[inputs.`b-c`].`d-e`[0].f.startsWith('x-y')",
+            ),
+            ("a field of what a call gives", "f(.inputs.a).b-c", "f(inputs.a).b-c"),
+            (
+                "a number with a dot in front",
+                "inputs.f > .5 && -.25 < .inputs.g",
+                "inputs.f > .5 && -.25 < inputs.g",
+            ),
+            ("how a step ended", ".steps.a-b.result == 'x'", "steps.`a-b`.result == 'x'"),
             ("a number segment", ".event.payload.list.0", "event.payload.list[0]"),
             (
                 "plain CEL stays",

@@ -18,7 +18,7 @@ type Outcome<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 type Function = for<'b, 'v> fn(Args<'b, 'v>) -> Outcome<'b, 'v>;
 
 /// Names of the standard library that may be called.
-pub(crate) const STANDARD: [&str; 12] = [
+pub(crate) const STANDARD: [&str; 24] = [
     "size",
     "contains",
     "startsWith",
@@ -31,6 +31,18 @@ pub(crate) const STANDARD: [&str; 12] = [
     "bool",
     "bytes",
     "type",
+    "timestamp",
+    "duration",
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
 ];
 /// Names that the parser expands.
 pub(crate) const MACROS: [&str; 6] = ["has", "all", "exists", "exists_one", "map", "filter"];
@@ -78,6 +90,11 @@ const STRINGS: [(&str, &[Arg], Function); 15] = {
 /// The names of our functions of texts.
 pub(crate) fn strings() -> impl Iterator<Item = &'static str> {
     STRINGS.iter().map(|(name, ..)| *name)
+}
+
+/// How many texts and numbers one of them takes, the text in front of the dot included; none where it is not ours.
+pub(crate) fn arities(name: &str) -> Vec<usize> {
+    STRINGS.iter().filter(|(known, ..)| *known == name).map(|(_, args, _)| args.len()).collect()
 }
 
 /// The environment of every evaluation, built once.

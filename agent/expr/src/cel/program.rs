@@ -171,9 +171,13 @@ impl Program {
         if sees_payload && activation.payload() > Limit::Payload.bound() {
             return Err(CelError::over(Limit::Payload));
         }
-        let largest = facts.largest.max(activation.largest());
-        match largest.checked_pow(facts.loops) {
-            Some(work) if work <= Limit::Work.bound() || facts.loops == 0 => Ok(()),
+        if facts.loops == 0 {
+            return Ok(());
+        }
+        // Only what the expression reads: how many variables there are beside that must not decide.
+        let read = facts.references.iter().map(|reference| activation.largest(&reference.path)).max();
+        match facts.largest.max(read.unwrap_or(0)).checked_pow(facts.loops) {
+            Some(work) if work <= Limit::Work.bound() => Ok(()),
             _ => Err(CelError::over(Limit::Work)),
         }
     }

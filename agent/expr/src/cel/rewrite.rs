@@ -213,6 +213,7 @@ impl<'a> Rewriter<'a> {
                 self.arity(&name, call.args.len(), id)?;
             } else {
                 self.known(&name, id)?;
+                self.count(&name, call.args.len() + 1, id)?;
                 self.expr(target)?;
             }
         } else if let Some((_, variable)) = STATUS.iter().find(|(status, _)| *status == name) {
@@ -227,6 +228,7 @@ impl<'a> Rewriter<'a> {
             return Ok(());
         } else if !is_operator(&name) {
             self.known(&name, id)?;
+            self.count(&name, call.args.len(), id)?;
         }
         let index = name == operators::INDEX;
         for (at, arg) in call.args.iter_mut().enumerate() {
@@ -259,6 +261,25 @@ impl<'a> Rewriter<'a> {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a function of texts takes so many arguments; `found` counts the text in front of the dot.
+    fn count(&self, name: &str, found: usize, id: u64) -> Checked {
+        let wanted = functions::arities(name);
+        if wanted.is_empty() || wanted.contains(&found) {
+            return Ok(());
+        }
+        let all: Vec<String> = wanted.iter().map(|want| (want - 1).to_string()).collect();
+        let plural = if all == ["1"] { "" } else { "s" };
+        Err(CelError::Syntax {
+            message: format!(
+                "`{name}` takes {} argument{plural} behind the text, not {}",
+                all.join(" or "),
+                found.saturating_sub(1)
+            ),
+            range: (self.locate)(id),
+            hint: Some(format!("write `text.{name}({})`", vec!["…"; wanted[0] - 1].join(", "))),
+        })
     }
 
     /// Whether a function of that name exists.

@@ -38,8 +38,10 @@ pub(crate) fn canonical(path: &mut Vec<String>) {
                 field.clone_into(&mut path[1]);
             }
         }
-        // `.steps.<id>.<output>` is short for `.steps.<id>.outputs.<output>`.
-        "steps" if path.len() > 2 && path[2] != "outputs" => path.insert(2, "outputs".to_owned()),
+        // `.steps.<id>.<output>` is short for `.steps.<id>.outputs.<output>`; `result` says how the step ended.
+        "steps" if path.len() > 2 && !["outputs", "result"].contains(&path[2].as_str()) => {
+            path.insert(2, "outputs".to_owned());
+        }
         _ => {}
     }
 }
@@ -56,6 +58,8 @@ mod tests {
             ("a field in camel case", "event.SchemaVersion", "event.schema_version"),
             ("a step's output, short", "steps.build.version", "steps.build.outputs.version"),
             ("a step's output", "steps.build.outputs.version", "steps.build.outputs.version"),
+            ("how a step ended", "steps.build.result", "steps.build.result"),
+            ("an output called result", "steps.build.outputs.result", "steps.build.outputs.result"),
             ("an output called outputs", "steps.build.outputs.outputs", "steps.build.outputs.outputs"),
             ("a step", "steps.build", "steps.build"),
             ("something else", "Foo.Bar", "Foo.Bar"),

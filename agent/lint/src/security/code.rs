@@ -27,13 +27,12 @@ struct Language {
     words: &'static [&'static str],
 }
 
-const LANGUAGES: [Language; 8] = [
+const LANGUAGES: [Language; 7] = [
     Language { name: "python", code: "c", valued: "WX", words: &[] },
-    Language { name: "python3", code: "c", valued: "WX", words: &[] },
     Language { name: "perl", code: "eE", valued: "IMmiFxCD", words: &[] },
     Language { name: "ruby", code: "e", valued: "IriFxCE", words: &[] },
     Language { name: "node", code: "ep", valued: "rC", words: &["--eval", "--print"] },
-    Language { name: "php", code: "rBRE", valued: "cdfz", words: &["--run"] },
+    Language { name: "php", code: "rBRE", valued: "cdz", words: &["--run"] },
     Language { name: "deno", code: "", valued: "", words: &["eval"] },
     Language { name: "bun", code: "e", valued: "r", words: &["--eval"] },
 ];
@@ -45,7 +44,9 @@ pub(super) fn code_of<'c, 's>(command: &'c Command<'s>) -> Option<Code<'c, 's>> 
     if SHELLS.contains(&program) {
         return of_shell(&arguments);
     }
-    if let Some(language) = LANGUAGES.iter().find(|language| language.name == program) {
+    // `python3.12` is `python`.
+    let plain = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    if let Some(language) = LANGUAGES.iter().find(|language| language.name == plain) {
         return of_language(language, &arguments);
     }
     match program {
@@ -58,11 +59,17 @@ pub(super) fn code_of<'c, 's>(command: &'c Command<'s>) -> Option<Code<'c, 's>> 
             let behind = arguments.into_iter().skip_while(|word| !matches!(word.text, "-c" | "--command"));
             some_words(behind.skip(1).take(1).collect())
         }
+        "awk" | "gawk" | "mawk" => of_awk(&arguments),
         // They only show the words.
         "echo" | "printf" => None,
         // A shell among the arguments of another program, as in `find -exec sh -c …`.
         _ => {
             let shell = arguments.iter().position(|word| SHELLS.contains(&word.name()))?;
+            // The shell that a user gets: `useradd -s /bin/bash`.
+            let before = shell.checked_sub(1).map_or("", |before| arguments[before].text);
+            if matches!(before, "-s" | "--shell") {
+                return None;
+            }
             match of_shell(&arguments[shell + 1..])? {
                 Code::Stdin if !CARRIERS.contains(&program) => None,
                 code => Some(code),
@@ -118,6 +125,10 @@ fn operand<'c, 's>(code: bool, stdin: bool, first: Option<&&'c Word<'s>>) -> Opt
 fn of_language<'c, 's>(language: &Language, arguments: &[&'c Word<'s>]) -> Option<Code<'c, 's>> {
     let mut rest = arguments.iter();
     while let Some(word) = rest.next() {
+        let long = word.text.split_once('=').map(|(name, _)| name);
+        if long.is_some_and(|name| language.words.contains(&name)) {
+            return Some(Code::Words(vec![word]));
+        }
         if language.words.contains(&word.text) {
             return some_words(rest.next().copied().into_iter().collect());
         }
@@ -130,11 +141,12 @@ fn of_language<'c, 's>(language: &Language, arguments: &[&'c Word<'s>]) -> Optio
         }
         for (at, letter) in letters.char_indices() {
             let last = at + letter.len_utf8() == letters.len();
-            if letter == 'm' && language.name.starts_with("python") {
-                // A module, which is none of this.
+            // A module, or a file, which are none of this.
+            if matches!((letter, language.name), ('m', "python") | ('f', "php")) {
                 return None;
             }
             if language.code.contains(letter) {
+                let last = last || letters[at..].chars().all(|letter| language.code.contains(letter));
                 let code = if last { rest.next().copied() } else { Some(*word) };
                 return some_words(code.into_iter().collect());
             }
@@ -148,6 +160,20 @@ fn of_language<'c, 's>(language: &Language, arguments: &[&'c Word<'s>]) -> Optio
         }
     }
     Some(Code::Stdin)
+}
+
+/// The first word that is no option is the program, unless it stands in a file.
+fn of_awk<'c, 's>(arguments: &[&'c Word<'s>]) -> Option<Code<'c, 's>> {
+    let mut rest = arguments.iter();
+    while let Some(word) = rest.next() {
+        match word.text {
+            "-f" | "--file" => return None,
+            "-F" | "-v" => _ = rest.next(),
+            option if option.starts_with('-') => {}
+            _ => return Some(Code::Words(vec![word])),
+        }
+    }
+    None
 }
 
 /// The shell at the other end reads all words behind the host as one script.
@@ -194,6 +220,15 @@ mod tests {
             ("python3 -W ignore -c 'a'", "'a'"),
             ("python3 -m json.tool", "none"),
             ("python3 -", "stdin"),
+            ("python3.12 -c 'a'", "'a'"),
+            ("node -pe 'a'", "'a'"),
+            ("node --eval='a'", "--eval='a'"),
+            ("php -f x.php", "none"),
+            ("awk -F: 'a' x", "'a'"),
+            ("awk -f x.awk", "none"),
+            ("useradd -s /bin/bash -c 'a' me", "none"),
+            ("timeout --signal KILL 5 bash -c 'a'", "'a'"),
+            ("sudo -iu me bash -c 'a'", "'a'"),
             ("perl -lane 'a'", "'a'"),
             ("perl -pi -e 'a'", "'a'"),
             ("perl -Mstrict x.pl", "none"),

@@ -13,7 +13,7 @@ use super::origin::{Origin, Origins};
 use super::rerun::{self, Values};
 use crate::file::{File, Flow, Placed};
 use crate::semantics::inputs::variable;
-use crate::shell::{Action, Place, Script, Scripts};
+use crate::shell::{Action, Command, Place, Script, Scripts};
 use crate::site::{self, Role, Site};
 
 pub(super) fn check<'f>(
@@ -80,8 +80,7 @@ impl<'s> Spot<'s> {
         let Some(action) = action_of(values.script, reference) else {
             return Self { place: Place::Bare, runs: None };
         };
-        let runs = action.command.filter(|at| values.runs(*at, &action.range));
-        let runs = runs.and_then(|at| Some(values.script.commands.get(at)?.program()));
+        let runs = values.runs(action).map(Command::program);
         Self { place: action.place, runs }
     }
 }
@@ -137,15 +136,11 @@ fn instead(Spot { place, runs }: Spot<'_>, own: &str, variable: &str) -> String 
     match (place, runs) {
         (Place::Comment, _) => "remove it: a value of several lines does not end with the comment".to_owned(),
         // A variable in its place would be expanded first, and become part of the code all the same.
-        (Place::Here, Some(program)) => format!(
-            "{own}quote the word behind `<<`, and let the code that `{program}` runs read `{variable}` from its environment"
-        ),
-        (Place::Literal, Some(program)) => {
-            format!("{own}let the code that `{program}` runs read `{variable}` from its environment")
+        (_, Some(program)) => rerun::elsewhere(program),
+        (Place::Sum, None) => {
+            "let it be a number: as an input with `type: number`, or after a comparison with a pattern; sums evaluate what variables say"
+                .to_owned()
         }
-        (_, Some(program)) => format!(
-            "{own}let the code that `{program}` runs read `{variable}` from its environment; between double quotes this shell would expand it first"
-        ),
         (Place::Bare, None) if own.is_empty() => {
             format!("pipe it through `shell_quote`, or write `\"${variable}\"`")
         }
@@ -172,7 +167,9 @@ fn quoted(
     let Some(action) = action_of(values.script, reference) else { return };
     let spot = Spot::of(values, reference);
     let hint = match (spot.place, spot.runs) {
-        (Place::Comment, _) => return out.push(unquoted(reference, span, origin, Some(spot))),
+        (Place::Comment, _) | (Place::Sum, None) => {
+            return out.push(unquoted(reference, span, origin, Some(spot)));
+        }
         (Place::Literal, Some(program)) if SHELLS.contains(&program) => return,
         (_, Some(program)) => {
             return out.push(rerun::again(

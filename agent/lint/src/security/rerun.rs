@@ -10,7 +10,7 @@ use tako_schemas::diagnostic::{Diagnostic, Text};
 use super::code::{Code, SHELLS, code_of};
 use super::origin::{Origin, Origins};
 use crate::file::Placed;
-use crate::shell::{Command, PASSING, Script};
+use crate::shell::{Action, Command, SAYING, Script};
 use crate::site::Site;
 
 /// Files that become the environment of later steps.
@@ -24,6 +24,9 @@ pub(super) struct Values<'a, 's> {
     origins: &'a Origins<'a>,
     /// Variables that the script sets itself.
     own: HashMap<&'s str, Origin>,
+    codes: Vec<CodePlace>,
+    /// For each of these, which of it and those before it ends last.
+    widest: Vec<usize>,
 }
 
 impl<'a, 's> Values<'a, 's> {
@@ -38,57 +41,91 @@ impl<'a, 's> Values<'a, 's> {
             quoted.filter_map(|reference| origins.reference(reference, placed.step)).max()
         };
         let own = script.carried(|name| origins.variable(name, placed.step), templates);
-        Self { script, site, placed, origins, own }
+        let codes = code_places(script);
+        let mut widest: Vec<usize> = Vec::with_capacity(codes.len());
+        for (at, place) in codes.iter().enumerate() {
+            let before = widest.last().copied().filter(|before| codes[*before].range.end >= place.range.end);
+            widest.push(before.unwrap_or(at));
+        }
+        Self { script, site, placed, origins, own, codes, widest }
     }
 
     fn variable(&self, name: &str) -> Option<Origin> {
         self.origins.variable(name, self.placed.step).max(self.own.get(name).copied())
     }
 
-    /// Whether a command runs what stands within `range` as code.
-    pub(super) fn runs(&self, at: usize, range: &Range<usize>) -> bool {
-        let holds = |place: &Range<usize>| place.start <= range.start && range.end <= place.end;
-        let Some(command) = self.script.commands.get(at) else { return false };
+    /// The command that runs an action as code.
+    pub(super) fn runs(&self, action: &Action) -> Option<&'a Command<'s>> {
+        let behind = self.codes.partition_point(|of| of.range.start <= action.range.start);
+        let of = &self.codes[self.widest.get(behind.checked_sub(1)?).copied()?];
+        let part = action.command == Some(of.command)
+            || action.command.is_some_and(|inner| self.script.passes(inner, of.command));
+        (part && action.range.end <= of.range.end).then(|| &self.script.commands[of.runner])
+    }
+}
+
+/// A place of a script that another interpreter, or another shell, reads as code.
+struct CodePlace {
+    /// The command that runs it.
+    runner: usize,
+    /// The command that it is part of.
+    command: usize,
+    range: Range<usize>,
+}
+
+/// Every such place, in the order in which they begin.
+fn code_places(script: &Script<'_>) -> Vec<CodePlace> {
+    let mut places = Vec::new();
+    for (runner, command) in script.commands.iter().enumerate() {
+        let mut add = |command, range: &Range<usize>| {
+            places.push(CodePlace { runner, command, range: range.clone() });
+        };
         match code_of(command) {
-            Some(Code::Words(words)) => words.iter().any(|word| holds(&word.range)),
-            Some(Code::Stdin) => self.script.text(command).is_some_and(holds),
-            None => false,
+            None => {}
+            Some(Code::Words(words)) => words.iter().for_each(|word| add(runner, &word.range)),
+            Some(Code::Stdin) => {
+                script.input(command).into_iter().for_each(|input| add(runner, input));
+                for writer in script.writers(runner).into_iter().skip(1) {
+                    let of = &script.commands[writer];
+                    script.text(of).into_iter().for_each(|text| add(writer, text));
+                    if SAYING.contains(&of.program()) {
+                        of.arguments().for_each(|word| add(writer, &word.range));
+                    }
+                }
+            }
         }
     }
+    places.sort_by_key(|place| place.range.start);
+    places
 }
 
 pub(super) fn check(values: &Values<'_, '_>, out: &mut Vec<Diagnostic>) {
     let checked = checked(values.script);
+    let mut told = HashSet::new();
+    for place in &values.codes {
+        run_again(values, place, &mut told, out);
+    }
     for (at, command) in values.script.commands.iter().enumerate() {
-        run_again(values, at, command, out);
         environment(values, at, command, &checked, out);
     }
 }
 
-/// A variable that `eval`, or another interpreter, reads as code.
-fn run_again(values: &Values<'_, '_>, at: usize, command: &Command<'_>, out: &mut Vec<Diagnostic>) {
-    let script = values.script;
-    let places: Vec<(usize, &Range<usize>)> = match code_of(command) {
-        None => return,
-        Some(Code::Words(words)) => words.iter().map(|word| (at, &word.range)).collect(),
-        Some(Code::Stdin) => {
-            let printed = script.commands[command.reads.clone()].iter().zip(command.reads.clone());
-            let printed = printed.filter(|(before, _)| matches!(before.program(), "echo" | "printf" | "cat"));
-            let printed = printed.flat_map(|(before, at)| {
-                before
-                    .arguments()
-                    .map(move |word| (at, &word.range))
-                    .chain(script.text(before).map(|text| (at, text)))
-            });
-            script.text(command).map(|text| (at, text)).into_iter().chain(printed).collect()
-        }
-    };
-    for (at, place) in places {
-        for found in script.expanded(at, place) {
-            if let Some(origin) = values.variable(found.name) {
-                let name = format!("${}", found.name);
-                out.push(again(values.site.text, found.range.clone(), command.program(), &name, origin));
-            }
+/// A variable that `eval`, or another interpreter, reads as code. `told`: where those stand that have been told of.
+fn run_again(
+    values: &Values<'_, '_>,
+    place: &CodePlace,
+    told: &mut HashSet<usize>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let runner = &values.script.commands[place.runner];
+    for found in values.script.given(place.command, &place.range) {
+        // Bash writes it as one word for the next shell.
+        let quoted = found.operator == "@Q";
+        if let Some(origin) = values.variable(found.name).filter(|_| !quoted)
+            && told.insert(found.range.start)
+        {
+            let name = format!("${}", found.name);
+            out.push(again(values.site.text, found.range.clone(), runner.program(), &name, origin));
         }
     }
 }
@@ -109,14 +146,27 @@ pub(super) fn again(
         Origin::Mapped(place) => Diagnostic::warning(code::UNQUOTED_EVENT, message, span)
             .with_label(place, "an event fills it here"),
     };
-    found.with_hint(match program {
-        "eval" => "call the program itself, with the value as an argument in quotes".to_owned(),
-        "ssh" => "the shell at the other end reads it anew: send the value on standard input".to_owned(),
+    found.with_hint(elsewhere(program))
+}
+
+/// How code that `program` runs gets a value without being made of it.
+pub(super) fn elsewhere(program: &str) -> String {
+    match program {
+        "eval" | "trap" => "call the program itself, with the value as an argument in quotes".to_owned(),
+        "ssh" | "kubectl" => {
+            "the shell at the other end reads it anew, and has none of these variables: send the value on standard input"
+                .to_owned()
+        }
+        "docker" | "podman" => {
+            "hand the variable over with `-e`, and let the code read it: in single quotes the shell inside expands it, and not this one"
+                .to_owned()
+        }
+        "awk" | "gawk" | "mawk" => "hand the value over in `env`, and read it from `ENVIRON`".to_owned(),
         program if SHELLS.contains(&program) => format!(
             "hand the value over in `env`, and let that script read the variable: in single quotes, or behind a quoted `<<'EOF'`, `{program}` expands it and not this shell"
         ),
         _ => "hand the value over in `env`, and let that code read it from its environment".to_owned(),
-    })
+    }
 }
 
 /// Variables that the script compares with a pattern before it goes on.
@@ -129,7 +179,7 @@ fn checked<'s>(script: &Script<'s>) -> HashSet<&'s str> {
             _ => false,
         };
         if compares {
-            checked.extend(script.expanded(at, &command.range()).map(|found| found.name));
+            checked.extend(script.given(at, &command.range()).into_iter().map(|found| found.name));
         }
     }
     checked
@@ -160,11 +210,11 @@ fn environment(
         );
     };
     let from_event = |origin: Option<Origin>| origin.is_some_and(|origin| origin != Origin::Input);
-    for writer in writers(script, at) {
+    for writer in script.writers(at) {
         let Some(of) = script.commands.get(writer) else { continue };
         for range in of.words.iter().map(|word| &word.range).chain(script.text(of)) {
-            let values_of = script.values(range).filter(|found| gives(script, writer, found.command));
-            for found in values_of.filter(|found| !checked.contains(found.name)) {
+            let given = script.given(writer, range).into_iter();
+            for found in given.filter(|found| !checked.contains(found.name)) {
                 if from_event(values.variable(found.name)) {
                     report(found.range.clone());
                 }
@@ -177,25 +227,4 @@ fn environment(
             }
         }
     }
-}
-
-/// Whether a variable of `of` becomes part of what `writer` says: it is its own, or of a command that only passes it on.
-fn gives(script: &Script<'_>, writer: usize, of: Option<usize>) -> bool {
-    let Some(of) = of.filter(|of| *of != writer) else { return true };
-    script.commands.get(of).is_some_and(|inner| PASSING.contains(&inner.program()))
-}
-
-/// A command, and those whose output it passes on.
-fn writers(script: &Script<'_>, at: usize) -> Vec<usize> {
-    let mut writers = vec![at];
-    let mut next = at;
-    for _ in 0..crate::shell::MAX_PIPE {
-        let command = &script.commands[next];
-        if command.reads.is_empty() || !PASSING.contains(&command.program()) {
-            break;
-        }
-        writers.extend(command.reads.clone());
-        next = command.reads.start;
-    }
-    writers
 }

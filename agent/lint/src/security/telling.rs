@@ -62,8 +62,9 @@ pub(super) fn check(
     let mut tell = |message: String, range: Range<usize>| out.push(told(message, text, range));
     for (at, command) in script.commands.iter().enumerate() {
         let secret_in =
-            |range: &Range<usize>| script.expanded(at, range).find(|of| secrets.contains(of.name));
-        let is_logged = || is_logged(script, command);
+            |range: &Range<usize>| script.given(at, range).into_iter().find(|of| secrets.contains(of.name));
+        let is_printed = || is_logged(script, command, false);
+        let is_printed_whole = || is_logged(script, command, true);
         // Who runs another program hands over what it sets as an argument: `env TOKEN=… npm`.
         let runner = command.leading().iter().position(|word| !is_assignment(word.text));
         for word in command.leading().iter().skip(runner.unwrap_or(command.words.len())) {
@@ -74,7 +75,7 @@ pub(super) fn check(
         let program = command.program();
         if PASSING.contains(&program)
             && let Some(body) = script.text(command)
-            && let Some(found) = secret_in(body).filter(|_| is_logged())
+            && let Some(found) = secret_in(body).filter(|_| is_printed())
         {
             tell(format!("the secret in `${}` is printed", found.name), found.range.clone());
         }
@@ -82,21 +83,21 @@ pub(super) fn check(
             "echo" | "printf" => {
                 let stored = program == "printf" && command.arguments().any(|word| word.text == "-v");
                 for word in command.arguments().filter(|_| !stored) {
-                    if let Some(found) = secret_in(&word.range).filter(|_| is_logged()) {
+                    if let Some(found) = secret_in(&word.range).filter(|_| is_printed()) {
                         tell(format!("the secret in `${}` is printed", found.name), word.range.clone());
                     }
                 }
             }
             "printenv" => {
                 let named = command.arguments().find(|word| secrets.contains(word.text));
-                if let Some(word) = named.filter(|_| is_logged()) {
+                if let Some(word) = named.filter(|_| is_printed()) {
                     tell(format!("the secret in `${}` is printed", word.text), word.range.clone());
-                } else if prints_all(command) && is_logged() {
+                } else if prints_all(command) && is_printed_whole() {
                     tell("every variable is printed, the secrets too".to_owned(), command.range());
                 }
             }
             "env" | "export" | "set" | "declare" | "typeset" if prints_all(command) => {
-                if is_logged() {
+                if is_printed_whole() {
                     tell("every variable is printed, the secrets too".to_owned(), command.range());
                 }
             }
@@ -118,15 +119,21 @@ fn argument(name: &str) -> String {
     format!("the secret in `${name}` is an argument that every process of the machine can read")
 }
 
-/// Whether what a command writes ends up in the log, through whatever it goes.
-fn is_logged(script: &Script<'_>, command: &Command<'_>) -> bool {
+/// Programs that give a part of what they read: of all variables that may be one that is no secret.
+const SELECTING: [&str; 8] = ["awk", "cut", "grep", "head", "jq", "sed", "tail", "tr"];
+
+/// Whether what a command writes ends up in the log, through whatever it goes. `whole`: all of it.
+fn is_logged(script: &Script<'_>, command: &Command<'_>, whole: bool) -> bool {
     let mut last = command;
     for next in script.goes_through(command) {
         last = next;
-        let passes = std::ptr::eq(next, command) || PASSING.contains(&next.program());
-        let shows = next.program() == "tee" || next.writes.is_none();
+        let program = next.program();
+        let own = std::ptr::eq(next, command);
+        let passes = own || PASSING.contains(&program) && !(whole && SELECTING.contains(&program));
+        let options = || next.arguments().filter(|word| word.text.starts_with('-'));
+        let silent = program == "grep" && options().any(|word| word.text.contains(['q', 'c']));
         // Nobody knows where a function's output goes.
-        if !passes || !shows || next.in_function || next.inside.is_some() {
+        if !passes || silent || next.writes.is_some() || next.in_function || next.inside.is_some() {
             return false;
         }
     }

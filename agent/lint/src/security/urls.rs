@@ -7,16 +7,31 @@ use tako_schemas::diagnostic::{Diagnostic, Text};
 use tako_schemas::workflow::Artifact;
 
 use crate::file::File;
-use crate::shell::{self, Script, Scripts};
+use crate::shell::{self, Command, Script, Scripts};
 use crate::site::{self, Role};
 
 /// Characters that stand for something else.
 const MASKS: [char; 9] = ['$', '{', '*', '[', ']', '^', '<', '>', '%'];
 
 /// Programs that fetch what their words name: there the encrypted way is worth trying.
-const FETCHING: [&str; 20] = [
-    "apk", "apt", "apt-get", "cargo", "composer", "curl", "gem", "git", "go", "gradle", "helm", "mvn", "npm",
-    "pip", "pip3", "pnpm", "skopeo", "svn", "wget", "yarn",
+const FETCHING: [&str; 4] = ["curl", "git", "svn", "wget"];
+
+/// Options of these programs whose value is no address that they fetch.
+const OTHER: [&str; 14] = [
+    "-A",
+    "-H",
+    "-b",
+    "-d",
+    "-e",
+    "-x",
+    "--data",
+    "--data-raw",
+    "--form",
+    "--header",
+    "--proxy",
+    "--referer",
+    "-F",
+    "-u",
 ];
 
 /// Programs to which a URL is a text, or a pattern.
@@ -74,7 +89,8 @@ fn of_text(text: &Text, script: Option<&Script<'_>>, out: &mut Vec<Diagnostic>) 
             let message = format!("what comes from `http://{host}` may be from anybody on the way");
             let found = Diagnostic::warning(code::PLAIN_HTTP, message, span);
             // Whoever names a port, or a host of their own network, knows which of the two is spoken there.
-            let fetched = program.is_some_and(|program| FETCHING.contains(&program));
+            let fetched =
+                script.and_then(|script| script.command_at(at)).is_some_and(|of| is_fetched(of, at));
             out.push(if !fetched || host.contains(':') || is_private(host) {
                 found.with_hint("let it be served by `https://`")
             } else {
@@ -83,6 +99,17 @@ fn of_text(text: &Text, script: Option<&Script<'_>>, out: &mut Vec<Diagnostic>) 
             });
         }
     }
+}
+
+/// Whether the word of a command that stands there is the address that it fetches.
+fn is_fetched(command: &Command<'_>, at: usize) -> bool {
+    let words = &command.words;
+    let word = words.partition_point(|word| word.range.start <= at).saturating_sub(1);
+    let before = word.checked_sub(1).map_or("", |before| words[before].text);
+    let whole = words.get(word).is_some_and(|word| word.plain().starts_with("http://"));
+    let configures =
+        command.program() == "git" && command.arguments().next().is_some_and(|of| of.text == "config");
+    FETCHING.contains(&command.program()) && whole && !configures && !OTHER.contains(&before)
 }
 
 /// Where URLs begin, and with which scheme.
@@ -120,7 +147,17 @@ fn is_loopback(host: &str) -> bool {
 /// Hosts that are reached without a network, or whose name only the run knows.
 fn is_local(host: &str) -> bool {
     let name = name_of(host);
-    let known = matches!(name, "localhost" | "::1" | "0.0.0.0" | "host.docker.internal" | "");
+    let known = matches!(
+        name,
+        // Services of clouds about the machine itself, which speak nothing else.
+        "169.254.169.254"
+            | "metadata.google.internal"
+            | "localhost"
+            | "::1"
+            | "0.0.0.0"
+            | "host.docker.internal"
+            | ""
+    );
     // Names of documents, not addresses: they are compared, never fetched.
     let names =
         matches!(name, "www.w3.org" | "json-schema.org" | "maven.apache.org" | "java.sun.com" | "purl.org")

@@ -62,8 +62,23 @@ fn wrapper(name: &str) -> Option<(&'static [&'static str], usize)> {
             0,
         ),
         "time" => (&["-f", "-o"], 0),
-        "timeout" => (&["-k", "-s"], 1),
-        "xargs" => (&["-n", "-I", "-P", "-L", "-d", "-a", "-s"], 0),
+        "timeout" => (&["-k", "-s", "--kill-after", "--signal"], 1),
+        "xargs" => (
+            &[
+                "-n",
+                "-I",
+                "-P",
+                "-L",
+                "-d",
+                "-a",
+                "-s",
+                "--max-args",
+                "--max-procs",
+                "--max-lines",
+                "--delimiter",
+            ],
+            0,
+        ),
         _ => return None,
     };
     Some((valued, operands))
@@ -137,7 +152,13 @@ impl<'s> Command<'s> {
             }
             at += 1;
             while let Some(option) = self.words.get(at).filter(|word| word.text.starts_with('-')) {
-                at += if valued.contains(&option.text) { 2 } else { 1 };
+                // The last of several letters may take a value: `sudo -iu me`.
+                let letters = option.text.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+                let last = letters.and_then(|rest| rest.char_indices().last()).map(|(at, _)| at);
+                let takes = |known: &&str| {
+                    last.is_some_and(|at| known.strip_prefix('-') == letters.and_then(|rest| rest.get(at..)))
+                };
+                at += if valued.contains(&option.text) || valued.iter().any(takes) { 2 } else { 1 };
             }
             at += operands;
         }

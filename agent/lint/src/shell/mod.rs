@@ -15,7 +15,7 @@ mod tests;
 use std::collections::HashSet;
 use std::ops::Range;
 
-pub(crate) use carried::PASSING;
+pub(crate) use carried::{PASSING, SAYING};
 pub(crate) use command::{Command, Word, is_assignment};
 pub(crate) use reader::read;
 pub(crate) use scripts::Scripts;
@@ -84,6 +84,8 @@ pub(crate) enum Place {
     Here,
     /// In one in which nothing is.
     Literal,
+    /// In arithmetic, which evaluates what variables say.
+    Sum,
     /// In a comment.
     Comment,
 }
@@ -114,15 +116,6 @@ impl<'s> Script<'s> {
             .filter(|expansion| expansion.gives_value())
     }
 
-    /// The variables that a word of `command` expands, without those of commands in it.
-    pub(crate) fn expanded(
-        &self,
-        command: usize,
-        range: &Range<usize>,
-    ) -> impl Iterator<Item = &Expansion<'s>> {
-        self.values(range).filter(move |expansion| expansion.command == Some(command))
-    }
-
     /// The commands within a word of `command`.
     pub(crate) fn within(&self, command: usize, range: &Range<usize>) -> impl Iterator<Item = &Command<'s>> {
         let first = self.commands.partition_point(|inner| inner.at < range.start);
@@ -136,7 +129,8 @@ impl<'s> Script<'s> {
         let behind = self.commands.partition_point(|command| command.at <= at);
         let mut command = self.commands[..behind].last();
         while let Some(of) = command {
-            if of.words.iter().any(|word| word.range.contains(&at)) {
+            let behind = of.words.partition_point(|word| word.range.start <= at);
+            if of.words[..behind].last().is_some_and(|word| at < word.range.end) {
                 return Some(of);
             }
             command = of.inside.as_ref().and_then(|inside| self.commands.get(inside.command?));

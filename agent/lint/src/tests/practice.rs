@@ -65,3 +65,17 @@ fn repairs_leave_nothing_to_repair() {
         assert_eq!(shown(&source, &found.diagnostics), Vec::<String>::new(), "{name}: {}", fixed.text);
     }
 }
+
+#[test]
+fn only_what_is_fetched_is_repaired() {
+    for run in [
+        "curl -x http://proxy.example.com https://a.org",
+        "curl -H \"Origin: http://app.example.com\" https://a.org",
+        "git config --global url.https://github.com/.insteadOf http://github.com/",
+        "ls http://example.com",
+    ] {
+        let (source, found) = linted(&super::step(&format!("run: '{run}'")));
+        assert!(found.diagnostics.iter().any(|found| found.code == "TK0518"), "{run}");
+        assert_eq!(crate::fix(&source, &found.diagnostics), None, "{run}");
+    }
+}

@@ -104,6 +104,75 @@ fn values_of_events_in_scripts() {
             &["TK0501 .event.payload.t"],
         ),
         (
+            "piped through others",
+            file("{run: 'echo \"make $T\" | sed s/a/b/ | sh', env: {T: '{{ .event.payload.t }}'}}"),
+            &["TK0501 $T"],
+        ),
+        (
+            "given by a substitution",
+            file("{run: 'eval \"$(printf %s \"$T\")\"', env: {T: '{{ .event.payload.t }}'}}"),
+            &["TK0501 $T"],
+        ),
+        (
+            "the name of a file in one",
+            file("{run: 'eval \"$(cat \"$T\")\"', env: {T: '{{ .event.payload.t }}'}}"),
+            &[],
+        ),
+        (
+            "read",
+            file(
+                "{run: 'echo \"$T\" | while read -r x; do eval \"$x\"; done', env: {T: '{{ .event.payload.t }}'}}",
+            ),
+            &["TK0501 $x"],
+        ),
+        (
+            "in a loop of the shell",
+            file("{run: 'for x in $T; do sh -c \"$x\"; done', env: {T: '{{ .event.payload.t }}'}}"),
+            &["TK0501 $x"],
+        ),
+        (
+            "quoted for the next shell",
+            file("{run: 'ssh h \"echo ${T@Q}\"', env: {T: '{{ .event.payload.t }}'}}"),
+            &["TK0608 ${T@Q}"],
+        ),
+        (
+            "hashed",
+            file(
+                "{run: 'echo \"H=$(echo \"$T\" | sha256sum)\" >> \"$TAKO_ENV\"', env: {T: '{{ .event.payload.t }}'}}",
+            ),
+            &[],
+        ),
+        (
+            "cleaned on the way",
+            file(
+                "{run: 'echo \"H=$(echo \"$T\" | tr -cd a-z0-9)\" >> \"$TAKO_ENV\"', env: {T: '{{ .event.payload.t }}'}}",
+            ),
+            &[],
+        ),
+        (
+            "not cleaned enough",
+            file(
+                "{run: 'X=$(printf %s \"$T\" | tr -dc [:print:]); eval \"$X\"', env: {T: '{{ .event.payload.t }}'}}",
+            ),
+            &["TK0501 $X"],
+        ),
+        (
+            "in a program of awk",
+            file("{run: 'awk \"BEGIN { $T }\"', env: {T: '{{ .event.payload.t }}'}}"),
+            &["TK0501 $T"],
+        ),
+        (
+            "in a sum",
+            file("'echo $(( {{ .event.payload.t | shell_quote }} + 1 ))'"),
+            &["TK0501 .event.payload.t"],
+        ),
+        ("in a default", file("'x=${Y:-{{ .event.payload.t | shell_quote }}}'"), &[]),
+        (
+            "quoted, and piped into a shell",
+            file("'echo {{ .event.payload.t | shell_quote }} | sh'"),
+            &["TK0501 {{ .event.payload.t | shell_quote }}"],
+        ),
+        (
             "quoted in a literal script for a shell",
             file("\"sh <<'EOF'\\necho {{ .event.payload.t | shell_quote }}\\nEOF\\n\""),
             &[],
@@ -315,6 +384,7 @@ fn scripts() {
         ("a function of that name", "run: \"fetch() { cat x; }\\nfetch | sh\"", &[]),
         ("compared", "run: sed -i 's|http://a.org|https://a.org|' x", &[]),
         ("in a comment", "run: |\n  # see http://a.org/x\n  make", &[]),
+        ("of the machine itself", "run: curl http://169.254.169.254/latest/meta-data/", &[]),
         ("a password for this machine", "run: psql postgres://ci:hunter2@localhost/x", &[]),
         ("a mask", "run: git clone https://me:***@example.org/x", &[]),
         ("on this machine", "run: curl http://localhost:8080/ http://127.0.0.1/ http://[::1]:1/", &[]),
@@ -437,6 +507,18 @@ fn secrets() {
             &[],
         ),
         ("in a function", file("", "{run: 'f() { echo \"$T\"; }; f | npm login', env: {T: NPM_TOKEN}}"), &[]),
+        (
+            "kept by tee",
+            file("", "{run: 'echo \"$T\" | tee f > /dev/null', env: {T: NPM_TOKEN}}"),
+            &["TK0612 tee f"],
+        ),
+        ("asked", file("", "{run: 'echo \"$T\" | grep -q ^ghp_', env: {T: NPM_TOKEN}}"), &[]),
+        ("one of all", file("", "{run: 'env | grep ^PATH=', env: {T: NPM_TOKEN}}"), &[]),
+        (
+            "printed by another",
+            file("", "{run: 'echo \"a $(echo \"$T\" | base64)\"', env: {T: NPM_TOKEN}}"),
+            &["TK0510 \"a $(echo \"$T\" | base64)\""],
+        ),
         ("to a file", file("", "{run: 'printf %s \"$T\" > .npmrc', env: {T: NPM_TOKEN}}"), &[]),
         (
             "from a string",

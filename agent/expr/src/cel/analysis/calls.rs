@@ -53,6 +53,8 @@ pub(super) fn signature(name: &str) -> Option<(&'static [Need], Type)> {
         "int" | "uint" | "double" => (&[Any], Type::Number),
         "string" => (&[Any], Type::Text),
         "bool" => (&[Any], Type::Bool),
+        "getFullYear" | "getMonth" | "getDate" | "getDayOfMonth" | "getDayOfWeek" | "getDayOfYear"
+        | "getHours" | "getMinutes" | "getSeconds" | "getMilliseconds" => (&[Any, Text], Type::Number),
         "semver.major" | "semver.minor" | "semver.patch" => (&[Text], Type::Number),
         "semver.prerelease" => (&[Text], Type::Text),
         "semver.compare" => (&[Text, Text], Type::Number),

@@ -47,7 +47,7 @@ pub(crate) fn number(value: &Value) -> Option<Number> {
     }
     match text.parse::<i64>() {
         Ok(int) => Some(Number::Int(int.into())),
-        Err(_) => text.parse().ok().map(Number::Float),
+        Err(_) => text.parse().ok().filter(|float: &f64| float.is_finite()).map(Number::Float),
     }
 }
 

@@ -242,7 +242,7 @@ impl<'s> Reader<'s> {
                 }
                 b')' => return self.skip(if self.sees("))") { 2 } else { 1 }),
                 b'`' if self.backticks => return,
-                _ => self.in_quotes(byte, Place::Double, command),
+                _ => self.in_quotes(byte, Place::Sum, command),
             }
         }
     }
@@ -273,7 +273,7 @@ impl<'s> Reader<'s> {
                     b'\'' if !quoted || is_pattern => self.single(command),
                     b'"' => self.double(command),
                     b'`' if self.backticks => break,
-                    _ => self.in_quotes(byte, Place::Double, command),
+                    _ => self.in_quotes(byte, if quoted { Place::Double } else { Place::Bare }, command),
                 }
             }
             self.depth -= 1;
