@@ -190,6 +190,14 @@ fn values(into: &mut Vec<HostileFile>) {
         let step = format!("      - env: {{T: TOKEN}}\n        run: |\n          {script}\n");
         add(into, name, steps(&step).replace("    steps:", "    secrets: [TOKEN]\n    steps:"), None);
     }
+    for (name, before, behind) in [
+        ("many commands before a long tr", "X=$({ ", &format!("}} | tr{})", " -a".repeat(150_000))),
+        ("many commands before a long grep", "{ ", &format!("}} | grep{}", " -a".repeat(150_000))),
+    ] {
+        let script = format!("{before}{}{behind}", "echo $T; ".repeat(50_000));
+        let step = format!("      - env: {{T: TOKEN}}\n        run: |\n          {script}\n");
+        add(into, name, steps(&step).replace("    steps:", "    secrets: [TOKEN]\n    steps:"), None);
+    }
     let group = format!("{{ {} }}{}", "a;".repeat(200_000), ">b".repeat(200_000));
     add(into, "a group that writes to 200,000 files", steps(&format!("      - '{group}'\n")), None);
     let array = format!("{}{}", "A".repeat(400_000), "=()".repeat(150_000));

@@ -130,7 +130,7 @@ fn is_logged(script: &Script<'_>, command: &Command<'_>, whole: bool) -> bool {
         let program = next.program();
         let own = std::ptr::eq(next, command);
         let passes = own || PASSING.contains(&program) && !(whole && SELECTING.contains(&program));
-        let options = || next.arguments().filter(|word| word.text.starts_with('-'));
+        let options = || next.arguments().take(8).filter(|word| word.text.starts_with('-'));
         let silent = program == "grep" && options().any(|word| word.text.contains(['q', 'c']));
         // Nobody knows where a function's output goes.
         if !passes || silent || next.writes.is_some() || next.in_function || next.inside.is_some() {

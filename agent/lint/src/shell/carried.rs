@@ -143,14 +143,14 @@ impl<'s> Script<'s> {
 
 /// Whether a command leaves nothing but characters that mean nothing to a shell: `tr -cd a-z`.
 fn cleans(command: &Command<'_>) -> bool {
-    let is_option = |word: &&Word<'_>| word.text.starts_with('-');
-    let mut options = command.arguments().take_while(is_option);
-    if command.program() != "tr"
-        || !options.any(|word| word.text.contains('d') && word.text.contains(['c', 'C']))
-    {
+    // Further back stands nothing that anybody wrote by hand.
+    let near = || command.arguments().take(8);
+    let (options, operands): (Vec<_>, Vec<_>) = near().partition(|word| word.text.starts_with('-'));
+    let keeps = |word: &&Word<'_>| word.text.contains('d') && word.text.contains(['c', 'C']);
+    if command.program() != "tr" || !options.iter().any(keeps) {
         return false;
     }
-    let kept = command.arguments().find(|word| !is_option(word)).map_or("", |word| word.plain());
+    let kept = operands.first().map_or("", |word| word.plain());
     let classes = ["[:alnum:]", "[:alpha:]", "[:digit:]", "[:lower:]", "[:upper:]", "[:xdigit:]"];
     let kept = classes.iter().fold(kept.to_owned(), |kept, class| kept.replace(class, ""));
     kept.chars().all(|c| c.is_ascii_alphanumeric() || "_-.,/:@%+=".contains(c))
