@@ -13,6 +13,7 @@ use super::activation::Activation;
 use super::analysis::{self, Analysis, Scope};
 use super::dialect::{self, Translated};
 use super::error::{CelError, Limit};
+use super::lexer::{Lexeme, Lexemes};
 use super::rewrite::{Facts, Reference, Rewriter};
 use super::syntax::{self, Mistake};
 use super::{functions, guard, lexer, meter, prefix, semver, worker};
@@ -216,12 +217,20 @@ impl Compiled {
         if !other_grammar {
             return compiled;
         }
-        let Some(cel) = prefix::to_cel(&source[dialect::unwrapped(source)]) else { return compiled };
+        let Some(cel) = prefix::to_cel(&source[dialect::unwrapped(source)]) else {
+            return match only_in_templates(source) {
+                Some((name, range, instead)) => {
+                    let hint = format!("it is a function of templates; in a condition write `{instead}`");
+                    Err(CelError::UnknownFunction { name: name.to_owned(), range, hint: Some(hint) })
+                }
+                None => compiled,
+            };
+        };
         Self::parse(source, Kind::Condition, Translated::whole(cel, source))
     }
 
     fn parse(source: &str, kind: Kind, translated: Translated) -> Result<Self, CelError> {
-        guard::check(&translated.cel)?;
+        guard::check(source, &translated.cel)?;
         let source = source.to_owned();
         worker::run(PATIENCE, move || Self::new(source, kind, translated))?
     }
@@ -295,9 +304,46 @@ fn mistake(errors: &ParseErrors, kind: Kind, translated: &Translated) -> CelErro
     CelError::Syntax { message, range: translated.locate(&range), hint }
 }
 
+/// The first function of templates in a condition that conditions do not have, called as templates call it, and what
+/// they have instead.
+fn only_in_templates(source: &str) -> Option<(&str, Range<usize>, &'static str)> {
+    let mut before = None;
+    for (lexeme, range) in Lexemes::new(source) {
+        let is_call = lexeme == Lexeme::Name
+            && before != Some(Lexeme::Dot)
+            && !source[range.end..].trim_start().starts_with('(');
+        let name = &source[range.clone()];
+        if let Some(instead) = instead_of(name).filter(|_| is_call) {
+            return Some((name, range, instead));
+        }
+        before = Some(lexeme);
+    }
+    None
+}
+
+/// What conditions have for a function of templates.
+fn instead_of(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "to_int" => "int(x)",
+        "to_float" => "double(x)",
+        "to_bool" => "x == \"true\"",
+        "to_string" | "printf" => "string(x)",
+        "event_has_field" => "has(event.payload.x)",
+        "event_field" => "event.payload.x",
+        "first" => "list[0]",
+        "last" => "list[size(list) - 1]",
+        _ => return None,
+    })
+}
+
 fn message(error: &ExecutionError) -> String {
     let text = match error {
         ExecutionError::FunctionError { message, .. } => message.clone(),
+        ExecutionError::DivisionByZero(value) => format!("division by zero of {}", plain(value)),
+        ExecutionError::RemainderByZero(value) => format!("remainder of {} by zero", plain(value)),
+        ExecutionError::Overflow(operation, left, right) => {
+            format!("overflow: {operation} {} and {}", plain(left), plain(right))
+        }
         error => error.to_string(),
     };
     lower_first(&text.chars().take(300).collect::<String>())

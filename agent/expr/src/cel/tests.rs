@@ -270,6 +270,22 @@ fn unknown_names_are_found_when_compiling() {
             3..11,
             "did you mean `inputs`?",
         ),
+        (
+            "a function of templates",
+            Condition,
+            "{{ .inputs.count | to_int }}",
+            "unknown function `to_int`",
+            19..25,
+            "int(x)",
+        ),
+        (
+            "another one",
+            Condition,
+            "{{ event_has_field \"x\" .event }}",
+            "unknown function `event_has_field`",
+            3..18,
+            "has(event.payload.x)",
+        ),
         ("a secret", Condition, "secrets.x == 1", "unknown variable `secrets`", 0..7, "env"),
     ];
     for (name, kind, source, message, range, hint) in cases {
