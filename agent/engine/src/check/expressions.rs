@@ -1,8 +1,9 @@
 //! Templates and CEL of a file, checked without running them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use tako_expr::cel::{Kind, Program};
+use tako_expr::cel::{CelError, Kind, Program, problems};
 use tako_expr::template::{Reference, Template, TemplateError};
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Text};
@@ -19,16 +20,47 @@ pub(super) struct Scope<'a> {
 }
 
 pub(super) fn template(text: &Text, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
-    let compiled = match Template::compile(text.as_str()) {
-        Ok(compiled) => compiled,
-        Err(error) => return into.push(diagnostic(code::TEMPLATE, text, &error)),
-    };
+    let Some(compiled) = readable(text, into) else { return };
     for error in compiled.unknown_roots(scope.roots) {
         into.push(diagnostic(code::UNKNOWN_ROOT, text, &error));
     }
     for reference in compiled.references() {
         step_exists(text, reference, scope, into);
     }
+}
+
+/// More actions of one template are not looked at after the first that is wrong.
+const MAX_WRONG: usize = 8;
+
+/// In a longer template only the first mistake is told.
+const MAX_RETRIED_BYTES: usize = 1 << 16;
+
+/// A template without the actions that mean nothing, which are reported.
+fn readable(text: &Text, into: &mut Vec<Diagnostic>) -> Option<Template> {
+    let mut source = Cow::Borrowed(text.as_str());
+    for _ in 0..MAX_WRONG {
+        let error = match Template::compile(&source) {
+            Ok(compiled) => return Some(compiled),
+            Err(error) => error,
+        };
+        into.push(diagnostic(code::TEMPLATE, text, &error));
+        let action = action_around(&source, &error.range).filter(|_| source.len() <= MAX_RETRIED_BYTES)?;
+        // Blanks keep everything behind it in its place.
+        let blank = " ".repeat(action.len());
+        source.to_mut().replace_range(action, &blank);
+    }
+    None
+}
+
+/// The action that a place is part of, if the template is whole without it.
+fn action_around(source: &str, place: &Range<usize>) -> Option<Range<usize>> {
+    let at_start = source.get(place.start..)?.starts_with("{{");
+    let start = if at_start { place.start } else { source[..place.start].rfind("{{")? };
+    let end = start + source[start..].find("}}")? + 2;
+    let inner = source[start + 2..end - 2].trim_start_matches('-').trim_start();
+    let word = inner.find(|c: char| !c.is_ascii_alphabetic()).map_or(inner, |at| &inner[..at]);
+    let opens = matches!(word, "if" | "else" | "end" | "range" | "with") || inner.contains(":=");
+    (!opens && place.end <= end).then_some(start..end)
 }
 
 fn step_exists(text: &Text, reference: &Reference, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
@@ -70,7 +102,7 @@ pub(super) fn param(param: &Param, scope: Scope<'_>, into: &mut Vec<Diagnostic>)
 
 pub(super) fn condition(text: &Text, scope: Scope<'_>, into: &mut Vec<Diagnostic>) {
     match Program::compile(text.as_str(), Kind::Condition) {
-        Err(error) => into.push(cel(text, &error)),
+        Err(error) => mistakes(text, Kind::Condition, error, into),
         Ok(program) => {
             for reference in program.references() {
                 if let [root, step, ..] = &reference.path[..]
@@ -85,11 +117,16 @@ pub(super) fn condition(text: &Text, scope: Scope<'_>, into: &mut Vec<Diagnostic
 
 pub(super) fn filter(text: &Text, into: &mut Vec<Diagnostic>) {
     if let Err(error) = Program::compile(text.as_str(), Kind::Filter) {
-        into.push(cel(text, &error));
+        mistakes(text, Kind::Filter, error, into);
     }
 }
 
-fn cel(text: &Text, error: &tako_expr::cel::CelError) -> Diagnostic {
+/// Everything that is wrong with an expression, of which the first mistake is known.
+fn mistakes(text: &Text, kind: Kind, first: CelError, into: &mut Vec<Diagnostic>) {
+    into.extend(problems(text.as_str(), kind, first).iter().map(|error| cel(text, error)));
+}
+
+fn cel(text: &Text, error: &CelError) -> Diagnostic {
     let span = error.range().map_or_else(|| text.span(), |range| text.locate(range));
     let found = Diagnostic::error(code::CEL, error.to_string(), span);
     match error.hint() {

@@ -26,7 +26,7 @@ mod tests;
 pub use activation::{Activation, Status};
 pub use analysis::{Analysis, Demand, Finding, FindingKind, Literal, LiteralKind, Scope};
 pub use error::{CelError, Limit};
-pub use program::{Kind, Program, Verdict};
+pub use program::{Kind, Program, Verdict, problems};
 pub use rewrite::Reference;
 pub use semver::{Satisfies, Semver};
 pub use worker::apart;

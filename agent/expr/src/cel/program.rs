@@ -204,6 +204,22 @@ impl fmt::Debug for Program {
     }
 }
 
+/// Everything that is wrong with an expression that does not compile, of which `first` is known: of names that do not
+/// exist all, not only the first.
+#[must_use]
+pub fn problems(source: &str, kind: Kind, first: CelError) -> Vec<CelError> {
+    if !matches!(first, CelError::UnknownVariable { .. } | CelError::UnknownFunction { .. }) {
+        return vec![first];
+    }
+    let own = source.to_owned();
+    let all = worker::run(PATIENCE, move || Compiled::problems(&own, kind)).flatten();
+    // What was read by another grammar has problems of another.
+    match all {
+        Ok(all) if all.contains(&first) => all,
+        _ => vec![first],
+    }
+}
+
 impl Compiled {
     /// A condition, in any of its spellings.
     fn condition(source: &str) -> Result<Self, CelError> {
@@ -241,6 +257,18 @@ impl Compiled {
         let facts =
             Rewriter::new(kind, &locate).rewrite(&mut expression).map_err(|error| dashed(error, &source))?;
         Ok(Self { source, kind, translated, expression, facts })
+    }
+
+    /// See [`problems`].
+    fn problems(source: &str, kind: Kind) -> Result<Vec<CelError>, CelError> {
+        let translated = match kind {
+            Kind::Condition => dialect::translate(source),
+            Kind::Filter => Translated::verbatim(source),
+        };
+        let (mut expression, info) = parsed(&translated, kind)?;
+        let locate = |id: u64| located(&info, id, &translated);
+        let found = Rewriter::new(kind, &locate).problems(&mut expression);
+        Ok(found.into_iter().map(|error| dashed(error, source)).collect())
     }
 
     fn analyse(&self, scope: &Scope) -> Result<Analysis, CelError> {

@@ -1,5 +1,6 @@
 //! Checks the names of a parsed expression and puts the meter into it.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use cel_interpreter::IdedExpr;
@@ -42,6 +43,8 @@ pub(crate) struct Rewriter<'a> {
     bound: Vec<String>,
     loops: u32,
     facts: Facts,
+    /// Names that do not exist, where all of them are asked for.
+    unknown: Option<RefCell<Vec<CelError>>>,
 }
 
 type Checked = Result<(), CelError>;
@@ -64,7 +67,21 @@ const TYPES: [&str; 12] = [
 
 impl<'a> Rewriter<'a> {
     pub(crate) fn new(kind: Kind, locate: &'a dyn Fn(u64) -> Range<usize>) -> Self {
-        Self { kind, locate, bound: Vec::new(), loops: 0, facts: Facts::default() }
+        Self { kind, locate, bound: Vec::new(), loops: 0, facts: Facts::default(), unknown: None }
+    }
+
+    /// Every name in the expression that does not exist, and what else is wrong with it.
+    pub(crate) fn problems(mut self, root: &mut IdedExpr) -> Vec<CelError> {
+        self.unknown = Some(RefCell::default());
+        let other = self.expr(root).err();
+        self.unknown.into_iter().flat_map(RefCell::into_inner).chain(other).collect()
+    }
+
+    /// A name that does not exist. Where all of them are asked for, the search goes on.
+    fn unknown(&self, error: CelError) -> Checked {
+        let Some(unknown) = &self.unknown else { return Err(error) };
+        unknown.borrow_mut().push(error);
+        Ok(())
     }
 
     /// Checks and changes the whole expression.
@@ -174,7 +191,7 @@ impl<'a> Rewriter<'a> {
             return Ok(());
         }
         let hint = self.hint(plain);
-        Err(CelError::UnknownVariable { name: plain.to_owned(), range: (self.locate)(id), hint })
+        self.unknown(CelError::UnknownVariable { name: plain.to_owned(), range: (self.locate)(id), hint })
     }
 
     /// What to write instead of an unknown variable.
@@ -318,7 +335,7 @@ impl<'a> Rewriter<'a> {
                 .or_else(|| suggest::closest(name, names.iter().copied()))
                 .map(|name| format!("did you mean `{name}`?"))
         };
-        Err(CelError::UnknownFunction { name: name.to_owned(), range: (self.locate)(id), hint })
+        self.unknown(CelError::UnknownFunction { name: name.to_owned(), range: (self.locate)(id), hint })
     }
 
     /// An expression whose value is copied into a list or map.

@@ -436,6 +436,41 @@ fn references_of_a_condition() {
 }
 
 #[test]
+fn all_names_that_do_not_exist_are_told() {
+    use Kind::{Condition, Filter};
+    let cases: &[(Kind, &str, &[&str])] = &[
+        (
+            Condition,
+            "inptus.a == 1 && foo.b == 2 && nofn(1) && inputs.x.upper2() == 'a'",
+            &[
+                "unknown variable `inptus`",
+                "unknown variable `foo`",
+                "unknown function `nofn`",
+                "unknown function `upper2`",
+            ],
+        ),
+        (
+            Filter,
+            "payload.l.all(x, y == z) && inputs.a == 1",
+            &["unknown variable `y`", "unknown variable `z`", "unknown variable `inputs`"],
+        ),
+        (Condition, "{{ .inptus.a == 1 && .foo }}", &["unknown variable `inptus`", "unknown variable `foo`"]),
+        (
+            Condition,
+            "a == 1 && semver.major(1, 2) == 1",
+            &["unknown variable `a`", "`semver.major` takes 1 argument, not 2"],
+        ),
+        (Condition, "a ==", &["the expression ends too early"]),
+        (Condition, "{{ eq .inptus.a 1 }}", &["unknown variable `inptus`"]),
+    ];
+    for (kind, source, want) in cases {
+        let first = Program::compile(source, *kind).unwrap_err();
+        let all: Vec<String> = problems(source, *kind, first).iter().map(ToString::to_string).collect();
+        assert_eq!(all, *want, "{source}");
+    }
+}
+
+#[test]
 fn what_an_expression_does_not_read_costs_nothing() {
     let names: serde_json::Map<String, Json> =
         (0..200).map(|at| (format!("V{at}"), Json::from("x"))).collect();

@@ -41,7 +41,12 @@ fn order(a: &Value, b: &Value) -> Result<Ordering, CallError> {
         (Some(a), Some(b)) => numeric(a, b),
         _ => None,
     };
-    ordered.ok_or_else(|| CallError::Value(format!("cannot order {} and {}", describe(a), describe(b))))
+    ordered.ok_or_else(|| {
+        let message = format!("cannot order {} and {}", describe(a), describe(b));
+        let absent = [a, b].into_iter().any(|value| value.is_none() || value.is_undefined());
+        // In a condition what is absent is neither more nor less than anything.
+        if absent { CallError::Missing(message) } else { CallError::Value(message) }
+    })
 }
 
 /// `the text "x"`, for messages.

@@ -109,6 +109,12 @@ fn blocks() {
     table(&[
         ("if", "{{ if .inputs.flag }}a{{ end }}{{ if .inputs.off }}b{{ end }}", "a"),
         ("else", "{{ if .inputs.off }}a{{ else }}b{{ end }}", "b"),
+        ("absent is not more", "{{ if gt .event.payload.nope 1 }}a{{ else }}b{{ end }}", "b"),
+        (
+            "nor less",
+            "{{ if or (lt .event.payload.nope 1) (le 1 .event.payload.nope) }}a{{ else }}b{{ end }}",
+            "b",
+        ),
         ("else if", "{{ if .inputs.off }}a{{ else if eq .inputs.env \"prod\" }}b{{ else }}c{{ end }}", "b"),
         ("several else if", "{{ if false }}a{{ else if false }}b{{ else if true }}c{{ end }}", "c"),
         (
