@@ -8,6 +8,7 @@ use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Span};
 
 use super::code::SHELLS;
+use super::handed_on;
 use super::harmless::is_harmless;
 use super::origin::{Origin, Origins};
 use super::rerun::{self, Values};
@@ -64,6 +65,7 @@ fn of_script(
     }
     if let Some(values) = values {
         rerun::check(&values, out);
+        handed_on::check(&values, out);
     }
 }
 
@@ -110,25 +112,16 @@ fn unquoted(reference: &Reference, span: Span, origin: Origin, spot: Option<Spot
         None => "hand it over in `env`, and read it from the environment".to_owned(),
         Some(spot) => instead(spot, &own, &variable),
     };
-    match origin {
-        Origin::Event => Diagnostic::warning(
-            code::UNQUOTED_EVENT,
-            format!("`{name}` becomes part of the script: whoever sends the event can run anything here"),
-            span,
-        )
-        .with_hint(safe),
-        Origin::Mapped(place) => Diagnostic::warning(
-            code::UNQUOTED_EVENT,
-            format!("`{name}` comes from an event and becomes part of the script: its sender can run anything here"),
-            span,
-        )
-        .with_label(place, "an event fills it here")
-        .with_hint(safe),
-        Origin::Input => {
-            Diagnostic::info(code::UNQUOTED_INPUT, format!("`{name}` becomes part of the script, whatever it says"), span)
-                .with_hint(safe)
+    let message = match origin {
+        Origin::Event => {
+            format!("`{name}` becomes part of the script: whoever sends the event can run anything here")
         }
-    }
+        Origin::Mapped(_) => format!(
+            "`{name}` comes from an event and becomes part of the script: its sender can run anything here"
+        ),
+        Origin::Input => format!("`{name}` becomes part of the script, whatever it says"),
+    };
+    origin.found(message, span).with_hint(safe)
 }
 
 /// What to write instead of a value. `own`: what has to be done first for the script to have it in `variable`.

@@ -3,6 +3,7 @@
 mod code;
 mod containers;
 mod environment;
+mod handed_on;
 mod harmless;
 mod injection;
 mod origin;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use tako_expr::template::{Reference, Use};
-use tako_schemas::diagnostic::Span;
+use tako_schemas::code;
+use tako_schemas::diagnostic::{Diagnostic, Span};
 use tako_schemas::workflow::Step;
 
 use super::harmless::is_harmless;
@@ -20,6 +21,18 @@ pub(super) enum Origin {
     Mapped(Span),
     /// Straight from an event.
     Event,
+}
+
+impl Origin {
+    /// What is said of a value that becomes part of what runs.
+    pub(super) fn found(self, message: impl Into<String>, span: Span) -> Diagnostic {
+        match self {
+            Self::Input => Diagnostic::info(code::UNQUOTED_INPUT, message, span),
+            Self::Event => Diagnostic::warning(code::UNQUOTED_EVENT, message, span),
+            Self::Mapped(place) => Diagnostic::warning(code::UNQUOTED_EVENT, message, span)
+                .with_label(place, "an event fills it here"),
+        }
+    }
 }
 
 /// What is known of a workflow's values.

@@ -1,10 +1,9 @@
-//! Values of events that a script hands over to what runs them: another shell, or the environment of later steps.
+//! Values of events that a script hands over to what runs them: another shell, or another interpreter.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use tako_expr::template::Use;
-use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Text};
 
 use super::code::{Code, SHELLS, code_of};
@@ -13,15 +12,12 @@ use crate::file::Placed;
 use crate::shell::{Action, Command, SAYING, Script};
 use crate::site::Site;
 
-/// Files that become the environment of later steps.
-const ENVIRONMENT_FILES: [&str; 4] = ["TAKO_ENV", "GITHUB_ENV", "TAKO_PATH", "GITHUB_PATH"];
-
 /// A script, and what its variables hold.
 pub(super) struct Values<'a, 's> {
     pub(super) script: &'a Script<'s>,
     pub(super) site: &'a Site<'a>,
-    placed: &'a Placed<'a>,
-    origins: &'a Origins<'a>,
+    pub(super) placed: &'a Placed<'a>,
+    pub(super) origins: &'a Origins<'a>,
     /// Variables that the script sets itself.
     own: HashMap<&'s str, Origin>,
     codes: Vec<CodePlace>,
@@ -50,7 +46,8 @@ impl<'a, 's> Values<'a, 's> {
         Self { script, site, placed, origins, own, codes, widest }
     }
 
-    fn variable(&self, name: &str) -> Option<Origin> {
+    /// Where the value of a variable comes from, if anybody outside decides it.
+    pub(super) fn variable(&self, name: &str) -> Option<Origin> {
         self.origins.variable(name, self.placed.step).max(self.own.get(name).copied())
     }
 
@@ -100,13 +97,9 @@ fn code_places(script: &Script<'_>) -> Vec<CodePlace> {
 }
 
 pub(super) fn check(values: &Values<'_, '_>, out: &mut Vec<Diagnostic>) {
-    let checked = checked(values.script);
     let mut told = HashSet::new();
     for place in &values.codes {
         run_again(values, place, &mut told, out);
-    }
-    for (at, command) in values.script.commands.iter().enumerate() {
-        environment(values, at, command, &checked, out);
     }
 }
 
@@ -139,14 +132,7 @@ pub(super) fn again(
     origin: Origin,
 ) -> Diagnostic {
     let message = format!("`{program}` runs what `{name}` says as a script of its own");
-    let span = text.locate(range);
-    let found = match origin {
-        Origin::Input => Diagnostic::info(code::UNQUOTED_INPUT, message, span),
-        Origin::Event => Diagnostic::warning(code::UNQUOTED_EVENT, message, span),
-        Origin::Mapped(place) => Diagnostic::warning(code::UNQUOTED_EVENT, message, span)
-            .with_label(place, "an event fills it here"),
-    };
-    found.with_hint(elsewhere(program))
+    origin.found(message, text.locate(range)).with_hint(elsewhere(program))
 }
 
 /// How code that `program` runs gets a value without being made of it.
@@ -166,65 +152,5 @@ pub(super) fn elsewhere(program: &str) -> String {
             "hand the value over in `env`, and let that script read the variable: in single quotes, or behind a quoted `<<'EOF'`, `{program}` expands it and not this shell"
         ),
         _ => "hand the value over in `env`, and let that code read it from its environment".to_owned(),
-    }
-}
-
-/// Variables that the script compares with a pattern before it goes on.
-fn checked<'s>(script: &Script<'s>) -> HashSet<&'s str> {
-    let mut checked = HashSet::new();
-    for (at, command) in script.commands.iter().enumerate() {
-        let compares = match command.program() {
-            "case" => true,
-            "[[" => script.source_of(command).contains("=~"),
-            _ => false,
-        };
-        if compares {
-            checked.extend(script.given(at, &command.range()).into_iter().map(|found| found.name));
-        }
-    }
-    checked
-}
-
-/// A value of an event in a file that becomes the environment of later steps.
-fn environment(
-    values: &Values<'_, '_>,
-    at: usize,
-    command: &Command<'_>,
-    checked: &HashSet<&str>,
-    out: &mut Vec<Diagnostic>,
-) {
-    let (script, text) = (values.script, values.site.text);
-    let names_one = |text: &str| ENVIRONMENT_FILES.iter().any(|file| text.contains(file));
-    let tee =
-        (command.program() == "tee").then(|| command.arguments().find(|word| names_one(word.text))).flatten();
-    let Some(target) = script.target(command).filter(|target| names_one(target.text)).or(tee) else { return };
-    let mut report = |range: Range<usize>| {
-        out.push(
-            Diagnostic::warning(
-                code::ENV_INJECTION,
-                "the event's sender decides what later steps get as their environment",
-                text.locate(range),
-            )
-            .with_label(text.locate(target.range.clone()), "a value of several lines sets several variables")
-            .with_hint("write it to `$TAKO_OUTPUT` with a delimiter, or compare it with a pattern first"),
-        );
-    };
-    let from_event = |origin: Option<Origin>| origin.is_some_and(|origin| origin != Origin::Input);
-    for writer in script.writers(at) {
-        let Some(of) = script.commands.get(writer) else { continue };
-        for range in of.words.iter().map(|word| &word.range).chain(script.text(of)) {
-            let given = script.given(writer, range).into_iter();
-            for found in given.filter(|found| !checked.contains(found.name)) {
-                if from_event(values.variable(found.name)) {
-                    report(found.range.clone());
-                }
-            }
-            // What is not quoted is reported as such.
-            for reference in values.site.within(range).filter(|reference| reference.usage == Use::Quoted) {
-                if from_event(values.origins.reference(reference, values.placed.step)) {
-                    report(reference.range.clone());
-                }
-            }
-        }
     }
 }
