@@ -212,6 +212,15 @@ impl StepId {
         // Ids of main steps have one part.
         self.0.contains('.')
     }
+
+    /// For a step of a block the step that has the block, `Some(None)` for the blocks of the workflow.
+    #[must_use]
+    pub fn block_of(&self) -> Option<Option<&str>> {
+        // `OWNER.on_failure.ID`, or `on_failure.ID` for those of the workflow.
+        let mut parts = self.0.rsplitn(3, '.').skip(1);
+        parts.next()?;
+        Some(parts.next())
+    }
 }
 
 impl FromStr for StepId {

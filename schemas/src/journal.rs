@@ -4,12 +4,14 @@
 //! time, [`RunState`] is the fold of all of them. A [`Line`] says also whose journal a fact stands in.
 
 mod entry;
+mod fold;
 mod line;
+mod resume;
 mod state;
 
 pub use entry::{
     Ancestor, Created, Decision, Entry, EnvChanges, Outcome, Owner, ParentLink, Process, Push, Recorded,
-    Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
+    Resumed, Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
 };
 pub use line::Line;
-pub use state::{Child, Ended, InvalidEntry, Phase, RunState, StepState, WaitingStep};
+pub use state::{Blocked, Child, Ended, InvalidEntry, Phase, Retrying, RunState, StepState, WaitingStep};

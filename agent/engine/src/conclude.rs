@@ -70,6 +70,13 @@ impl Recordable {
         declared.check(&self.kind, self.schema_version.as_deref(), &payload).map_err(Fault::failure)
     }
 
+    /// Whether `event` is what it would become.
+    pub(crate) fn is(&self, event: &Event) -> bool {
+        let Self { kind, artifact, schema_version, payload } = self;
+        (kind, artifact, schema_version, payload)
+            == (&event.kind, &event.artifact, &event.schema_version, &event.payload)
+    }
+
     /// The event of the run that `created` began, once it has an identity.
     #[must_use]
     pub(crate) fn into_event(self, id: String, created: &Created, time: OffsetDateTime) -> Event {

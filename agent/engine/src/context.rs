@@ -98,8 +98,10 @@ fn steps(state: &RunState, plan: &Plan) -> Value {
                 serde_json::to_value(result.outcome).unwrap_or_default()
             }
             Some(StepState::Skipped { .. }) => Value::from("skipped"),
-            Some(StepState::Running { .. } | StepState::Waiting(_)) => Value::from("running"),
-            None => Value::from("pending"),
+            Some(StepState::Running { .. } | StepState::Retrying(_) | StepState::Waiting(_)) => {
+                Value::from("running")
+            }
+            Some(StepState::Pending { .. }) | None => Value::from("pending"),
         };
         (name.to_owned(), json!({ "outputs": outputs, "result": result }))
     });

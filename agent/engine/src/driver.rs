@@ -8,6 +8,7 @@
 //! comes in between is news: the driver reads it and asks again.
 
 mod children;
+mod fail;
 mod finish;
 mod prepare;
 mod script;
@@ -28,6 +29,7 @@ use crate::fault::Fault;
 use crate::next::{Effect, next_effect};
 use crate::port::{JournalError, Lease, Settle};
 use crate::ports::{Ports, Settings};
+use crate::tree::BY_PARENT;
 use prepare::Prepared;
 use session::{Beside, Session};
 
@@ -90,6 +92,7 @@ impl Driver {
     }
 
     async fn lead(&self, session: &mut Session<'_>, kill: &CancellationToken) -> Result<Left, DriveError> {
+        let mut failed = 0;
         let prepared = loop {
             let refusal = Fault::cancelled(&session.state)
                 .or_else(|| self.worn_out(&session.state).filter(|_| session.state.children.is_empty()))
@@ -103,17 +106,26 @@ impl Driver {
                     session.catch_up().await?;
                 }
                 Err(prepare::Trouble::Drive(error)) => return Err(error),
+                Err(prepare::Trouble::Fault(fault))
+                    if {
+                        failed += 1;
+                        self.again(session, &fault, failed, kill).await?
+                    } => {}
                 // Children must not outlive the run above them.
-                Err(prepare::Trouble::Fault(Fault { cause, .. }))
-                    if session.state.open_children().next().is_some() =>
-                {
+                Err(
+                    prepare::Trouble::Fault(Fault { cause, .. })
+                    | prepare::Trouble::Over(Fault { cause, .. }),
+                ) if session.state.open_children().next().is_some() => {
                     self.cancel_children(&session.state, &cause).await?;
                     self.clear_up(session).await;
                     if give_up_lease(session, Settle::Park { until: None }).await? {
                         return Ok(Left::Parked);
                     }
                 }
-                Err(prepare::Trouble::Fault(Fault { outcome, cause })) => {
+                Err(
+                    prepare::Trouble::Fault(Fault { outcome, cause })
+                    | prepare::Trouble::Over(Fault { outcome, cause }),
+                ) => {
                     return self.over(session, None, outcome, Some(cause)).await;
                 }
             }
@@ -148,6 +160,7 @@ impl Driver {
                     let step = prepared.plan.steps[step].id.clone();
                     session.record(vec![Entry::StepSkipped { step, reason: reason.to_owned() }]).await?;
                 }
+                Effect::Pause { until } => self.pause(session, until, kill).await?,
                 Effect::GiveUpStep { step } => self.give_up(session, &prepared, step).await?,
                 Effect::SettleStep { step } => self.settle_step(session, &prepared, step).await?,
                 Effect::Park { until, cancel: reason } => {
@@ -169,7 +182,7 @@ impl Driver {
 
     async fn cancel_children(&self, state: &RunState, reason: &str) -> Result<(), DriveError> {
         for (child, _) in state.open_children() {
-            self.ports.tree.cancel(child, &format!("its parent: {reason}")).await?;
+            self.ports.tree.cancel(child, &format!("{BY_PARENT}{reason}")).await?;
         }
         Ok(())
     }
@@ -235,10 +248,12 @@ impl Driver {
 /// A run that is killed or given up starts no step any more; it ends, once its children have.
 fn instead_of_steps(effect: Effect, state: &RunState, fault: Fault) -> Effect {
     match effect {
-        Effect::StartStep { .. } if state.open_children().next().is_some() => {
+        Effect::StartStep { .. } | Effect::Pause { .. } if state.open_children().next().is_some() => {
             Effect::Park { until: None, cancel: Some("the run was killed") }
         }
-        Effect::StartStep { .. } => Effect::Finish { outcome: fault.outcome, cause: Some(fault.cause) },
+        Effect::StartStep { .. } | Effect::Pause { .. } => {
+            Effect::Finish { outcome: fault.outcome, cause: Some(fault.cause) }
+        }
         other => other,
     }
 }

@@ -27,6 +27,11 @@ pub enum Effect {
         /// Why.
         reason: &'static str,
     },
+    /// Wait before a step is tried again. The lease is kept: the pause is part of the run's work.
+    Pause {
+        /// Until when.
+        until: OffsetDateTime,
+    },
     /// A step that nobody leads any more ends as cancelled.
     GiveUpStep {
         /// Its index in the plan.
@@ -101,11 +106,20 @@ pub fn deadline(state: &RunState, plan: &Plan) -> Option<OffsetDateTime> {
 fn unfinished_step(state: &RunState, plan: &Plan, now: OffsetDateTime) -> Option<Effect> {
     let (step, known) = plan.steps.iter().enumerate().find_map(|(index, planned)| {
         let known = state.steps.get(&planned.id)?;
-        matches!(known, StepState::Running { .. } | StepState::Waiting(_)).then_some((index, known))
+        let under_way =
+            matches!(known, StepState::Running { .. } | StepState::Retrying(_) | StepState::Waiting(_));
+        under_way.then_some((index, known))
     })?;
     match known {
         StepState::Running { .. } if state.cancel.is_some() => Some(Effect::GiveUpStep { step }),
         StepState::Running { attempt, .. } => Some(Effect::StartStep { step, attempt: attempt + 1 }),
+        StepState::Retrying(_) if state.cancel.is_some() && !cleans_up(plan, step) => {
+            Some(Effect::GiveUpStep { step })
+        }
+        StepState::Retrying(retrying) if retrying.not_before > now => {
+            Some(Effect::Pause { until: retrying.not_before })
+        }
+        StepState::Retrying(retrying) => Some(Effect::StartStep { step, attempt: retrying.attempt + 1 }),
         StepState::Waiting(waiting) => {
             let id = &plan.steps[step].id;
             let children = || state.children_of(id).map(|(_, child)| child);
@@ -128,8 +142,13 @@ fn unfinished_step(state: &RunState, plan: &Plan, now: OffsetDateTime) -> Option
             // Children that were told to stop end soon; the deadline must not wake the run again and again.
             Some(Effect::Park { until: until.filter(|_| cancel.is_none()), cancel })
         }
-        StepState::Finished { .. } | StepState::Skipped { .. } => None,
+        StepState::Pending { .. } | StepState::Finished { .. } | StepState::Skipped { .. } => None,
     }
+}
+
+/// Whether a step is there for the end of cancelled runs.
+fn cleans_up(plan: &Plan, step: usize) -> bool {
+    matches!(plan.steps[step].block, Block::OnCancellation(_))
 }
 
 fn cancellation(state: &RunState, plan: &Plan) -> Effect {
@@ -162,12 +181,16 @@ fn walk<'a>(state: &'a RunState, plan: &'a Plan, block: Block) -> Walk<'a> {
     for index in plan.block(block) {
         let planned = &plan.steps[index];
         match state.steps.get(&planned.id) {
-            None if failed.is_some() && !planned.runs_after_failure => {
+            None | Some(StepState::Pending { .. }) if failed.is_some() && !planned.runs_after_failure => {
                 let effect = Effect::SkipStep { step: index, reason: "an earlier step failed" };
                 return Walk { effect: Some(effect), failed };
             }
             None => {
                 return Walk { effect: Some(Effect::StartStep { step: index, attempt: 1 }), failed };
+            }
+            Some(StepState::Pending { attempts }) => {
+                let effect = Effect::StartStep { step: index, attempt: attempts + 1 };
+                return Walk { effect: Some(effect), failed };
             }
             Some(StepState::Finished { result, .. }) if !result.outcome.is_success() => {
                 let block = walk(state, plan, Block::OnFailure(Some(index)));

@@ -76,6 +76,14 @@ impl Plan {
             .collect()
     }
 
+    /// The workflow as the journal keeps it, so that it can be said what has changed; none that is very large.
+    #[must_use]
+    pub fn kept_workflow(&self) -> Option<serde_json::Value> {
+        const LARGEST_BYTES: usize = 128 << 10;
+        let value = serde_json::to_value(&self.workflow).ok()?;
+        (value.to_string().len() <= LARGEST_BYTES).then_some(value)
+    }
+
     /// The step with this id.
     #[must_use]
     pub fn get(&self, id: &StepId) -> Option<&PlannedStep> {

@@ -19,7 +19,7 @@ mod tree;
 pub use access::{Access, Grant, Role, TokenHash};
 pub use clock::{Clock, Ids};
 pub use deliveries::{Deliveries, Delivery, DeliverySummary, Handled};
-pub use journal::{Append, Journal, JournalError, RunSummary, Settle, Transaction};
+pub use journal::{Append, Journal, JournalError, ResumedTree, RunSummary, Settle, Transaction};
 pub use logs::{LogName, Logs};
 pub use observer::Observer;
 pub use outbox::{Letter, Outbox};
@@ -29,7 +29,7 @@ pub use repos::{
     RepoSource, Workspace,
 };
 pub use runtime::{
-    Captured, ContainerPlan, Exit, ExitStatus, Limits, Mount, Network, Place, Profile, Pull, Running,
+    Captured, ContainerPlan, Exit, ExitStatus, Limits, Mount, Network, Place, Profile, Pull, Pulse, Running,
     Runtime, RuntimeError, StepCommand, StepFiles, StopSignal,
 };
 pub use step::{

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::isolation::Policy;
 use crate::port::{Clock, Ids, Journal, Observer, RepoSource, Runtime, StepRegistry, Tree};
+use crate::retry::Tries;
 
 /// One adapter for every port.
 #[derive(Clone)]
@@ -66,6 +67,8 @@ pub struct Settings {
     pub max_depth: u32,
     /// How often the lease of a run may be lost before the run ends as an error; `None`: for ever.
     pub max_attempts: Option<u32>,
+    /// How often a step, or the preparation of a run, is tried that fails through no fault of the user's.
+    pub system_tries: Tries,
     /// Labels that every job gets beside those of its workflow.
     pub labels: Vec<String>,
     /// Where steps may run.
@@ -80,6 +83,7 @@ impl Default for Settings {
             max_concurrent_repos: 4,
             max_depth: 10,
             max_attempts: None,
+            system_tries: Tries::SYSTEM,
             labels: Vec::new(),
             policy: Policy::default(),
         }

@@ -10,7 +10,7 @@ use tako_schemas::workflow::{Concurrency, Workflow};
 use crate::check;
 use crate::cycle::{self, CycleError};
 use crate::declared::{DeclarationError, DeclaredEvents, SchemaProblem};
-use crate::port::{Append, Job, JournalError, Origin, RepoError, Transaction};
+use crate::port::{Append, Job, JournalError, Origin, RepoError, SiblingLimit, Transaction};
 use crate::ports::{Desk, Settings};
 
 /// What a user asks for.
@@ -136,14 +136,16 @@ pub async fn prepare(desk: &Desk, settings: &Settings, request: Request) -> Resu
         Origin::Local { .. } => Some(checkout.path.to_string_lossy().into_owned()),
         Origin::Set(_) | Origin::Commit { .. } => None,
     };
+    let Claims { lock_key, supersedes, labels } = claims(&workflow, &checkout.repo, settings);
     let job = Job {
         run: run.clone(),
         root: run.clone(),
-        lock_key: lock_key(&workflow, &checkout.repo),
+        lock_key,
+        supersedes,
         tree_limit: settings.max_concurrent_repos,
         siblings: None,
         priority: 0,
-        labels: labels(&workflow, settings),
+        labels,
     };
     let created = Created {
         root: run.clone(),
@@ -158,6 +160,7 @@ pub async fn prepare(desk: &Desk, settings: &Settings, request: Request) -> Resu
         ancestors: Vec::new(),
         depth_limit: None,
         led_by: request.led_by,
+        concurrency_limit: None,
     };
     let warnings = checked.diagnostics.into_iter().chain(unsupported).collect();
     Ok(Submission { created, job, file: checkout.manifest, warnings, notes })
@@ -201,18 +204,36 @@ pub async fn commit(
     }
     Ok(())
 }
-/// What a run of `workflow` in `repo` excludes while it executes steps.
-#[must_use]
-pub fn lock_key(workflow: &Workflow, repo: &RepoRef) -> Option<String> {
-    match &workflow.concurrency {
-        Concurrency::Repository => Some(format!("repo:{repo}")),
-        Concurrency::Group { group, .. } => Some(format!("group:{group}")),
-        Concurrency::Unlimited => None,
-    }
+
+/// What a run claims of its fellows in the queue, as its workflow says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Runs of one key exclude each other while they execute steps.
+    pub lock_key: Option<String>,
+    /// Whether it cancels older runs of its key.
+    pub supersedes: bool,
+    /// Labels that whoever runs it must have.
+    pub labels: Vec<String>,
 }
 
-/// Labels that whoever runs `workflow` must have.
+/// What a run of `workflow` in `repo` claims.
 #[must_use]
-pub fn labels(workflow: &Workflow, settings: &Settings) -> Vec<String> {
-    workflow.runs_on.iter().chain(&settings.labels).cloned().collect()
+pub fn claims(workflow: &Workflow, repo: &RepoRef, settings: &Settings) -> Claims {
+    let (lock_key, supersedes) = match &workflow.concurrency {
+        Concurrency::Repository => (Some(format!("repo:{repo}")), false),
+        Concurrency::Group { group, cancel_in_progress } => {
+            (Some(format!("group:{group}")), *cancel_in_progress)
+        }
+        Concurrency::Unlimited => (None, false),
+    };
+    let labels = workflow.runs_on.iter().chain(&settings.labels).cloned().collect();
+    Claims { lock_key, supersedes, labels }
+}
+
+/// The limit that a child run shares with its siblings.
+#[must_use]
+pub fn siblings_of(created: &Created) -> Option<SiblingLimit> {
+    let parent = created.parent.as_ref()?;
+    let group = format!("{}/{}", parent.run, parent.step);
+    created.concurrency_limit.map(|limit| SiblingLimit { group, limit })
 }

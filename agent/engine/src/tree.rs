@@ -216,6 +216,9 @@ impl Tree for LocalTree {
     }
 }
 
+/// How the name of who cancels a run begins where that is the run above it.
+pub(crate) const BY_PARENT: &str = "its parent: ";
+
 /// Whether the end of a child gives its parent something to do.
 fn wakes(parent: &RunState, outcome: Outcome) -> bool {
     let waiting = parent.steps.iter().find_map(|(id, state)| match state {

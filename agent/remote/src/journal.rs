@@ -65,8 +65,8 @@ impl Journal for RemoteJournal {
         let Some(courier) = &self.courier else {
             return Err(refuse("only agents write journals on a server"));
         };
-        let Transaction { at, lease, settle, appends, push, wake, urge, handled } = transaction;
-        if !wake.is_empty() || !urge.is_empty() || handled.is_some() {
+        let Transaction { at, lease, settle, appends, push, resume, wake, urge, handled } = transaction;
+        if resume.is_some() || !wake.is_empty() || !urge.is_empty() || handled.is_some() {
             return Err(refuse("an agent cannot wake other runs or deal with deliveries; its server does"));
         }
         let lease = lease.ok_or_else(|| refuse("an agent writes under a lease alone"))?;

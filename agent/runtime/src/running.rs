@@ -65,7 +65,12 @@ async fn look_after(
     let Launched { guard, group, child, child_signal, stdout, stderr, dir, log } = launched;
     let limit_bytes = command.capture_limit_bytes;
     let sink = Sink { run: command.run, step: command.step, log, observer, runtime: Handle::current() };
-    let pump = Pump::new(stdout, stderr, Capture { wanted: command.capture, limit_bytes }, sink);
+    let pump = Pump::new(
+        stdout,
+        stderr,
+        Capture { wanted: command.capture, limit_bytes, pulse: command.pulse.clone() },
+        sink,
+    );
     let (at_end, ended) = io::pipe().map_err(|error| machine("create a pipe", error))?;
 
     let output = async {
@@ -132,6 +137,7 @@ mod tests {
             env: Vec::new(),
             capture: Captured::default(),
             capture_limit_bytes: 0,
+            pulse: tako_engine::port::Pulse::default(),
         }
     }
 

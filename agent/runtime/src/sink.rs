@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use tako_engine::port::{Captured, Observer, RuntimeError};
+use tako_engine::port::{Captured, Observer, Pulse, RuntimeError};
 use tako_schemas::id::{RunId, StepId};
 
 use crate::error::machine;
@@ -44,18 +44,19 @@ impl Sink {
 }
 
 /// Which streams to keep, and how much of each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Capture {
     pub(crate) wanted: Captured<bool>,
     pub(crate) limit_bytes: usize,
+    pub(crate) pulse: Pulse,
 }
 
 impl Capture {
     /// Fresh channels for both streams.
-    pub(crate) fn channels(self) -> Captured<Channel> {
+    pub(crate) fn channels(&self) -> Captured<Channel> {
         let channel = |wanted: bool, name| {
             let kept = wanted.then(|| Kept { name, limit_bytes: self.limit_bytes, bytes: Some(Vec::new()) });
-            Channel { lines: Lines::new(), kept }
+            Channel { lines: Lines::new(), kept, pulse: self.pulse.clone() }
         };
         Captured {
             stdout: channel(self.wanted.stdout, "stdout"),
@@ -71,6 +72,7 @@ pub(crate) type Output = Captured<Option<Result<Vec<u8>, String>>>;
 pub(crate) struct Channel {
     lines: Lines,
     kept: Option<Kept>,
+    pulse: Pulse,
 }
 
 impl Channel {
@@ -81,6 +83,9 @@ impl Channel {
 
     /// Takes over the `count` bytes that were just put into [`Channel::space`], and hands on what is whole.
     pub(crate) fn advance(&mut self, count: usize, sink: &mut Sink) -> Result<(), RuntimeError> {
+        if count > 0 {
+            self.pulse.beat();
+        }
         if let Some(kept) = &mut self.kept {
             kept.push(self.lines.new_bytes(count));
         }

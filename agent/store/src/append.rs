@@ -1,7 +1,7 @@
 //! Appending to journals: numbering, limits, and what no journal may hold.
 //!
 //! Nothing here folds a journal. Beyond numbers and sizes only its two ends are known: `created` stands first,
-//! and nothing stands behind `finished`.
+//! and nothing but `resumed` stands behind `finished`.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
@@ -47,6 +47,8 @@ impl Encoded {
         matches!(
             self.entry,
             Entry::Claimed { .. }
+                | Entry::Blocked { .. }
+                | Entry::Resumed(_)
                 | Entry::Interrupted { .. }
                 | Entry::CancelRequested { .. }
                 | Entry::ChildFinished { .. }
@@ -112,7 +114,8 @@ pub(crate) fn append(
     if entries.is_empty() {
         return Ok(Vec::new());
     }
-    if head.finished {
+    let resumes = matches!(entries.first(), Some(Encoded { entry: Entry::Resumed(_), .. }));
+    if head.finished && !resumes {
         return if expected.is_none() { Ok(Vec::new()) } else { Err(Improper::Finished(run.clone()).into()) };
     }
     check_order(run, head, entries)?;

@@ -112,7 +112,8 @@ impl Prepared {
         effects: &mut Effects,
     ) -> Result<Vec<Vec<Recorded>>, JournalError> {
         let Self { held_until, .. } = *self;
-        let Transaction { at: _, lease, settle, appends, push, wake, urge, handled } = &self.transaction;
+        let Transaction { at: _, lease, settle, appends, push, resume, wake, urge, handled } =
+            &self.transaction;
         if let Some(lease) = lease {
             lease::fence(connection, lease)?;
         }
@@ -127,7 +128,10 @@ impl Prepared {
                 append::append(connection, effects, &to.run, to.expected_seq, self.at, entries)
             })
             .collect::<Result<_, _>>()?;
-        push.iter().try_for_each(|job| line::push(connection, effects, job))?;
+        if let Some(tree) = resume {
+            line::resume(connection, effects, tree)?;
+        }
+        push.iter().try_for_each(|job| line::push(connection, effects, job, self.at))?;
         if let (Some(lease), Some(settle)) = (lease, settle) {
             lease::settle(connection, effects, lease, *settle, held_until)?;
         }

@@ -5,10 +5,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use tako_engine::port::{Job, JournalError};
+use tako_engine::port::{Job, JournalError, ResumedTree};
 use tako_schemas::id::RunId;
+use tako_schemas::journal::Entry;
 
-use crate::append;
+use crate::append::{self, Encoded};
 use crate::failure::{During, Improper};
 use crate::labels;
 use crate::lease;
@@ -18,7 +19,12 @@ use crate::writer::Effects;
 const UPDATE: &str = "update the queue";
 
 /// Puts `job` at the end of the line. A run that has a job keeps it; one that is over gets none.
-pub(crate) fn push(connection: &Connection, effects: &mut Effects, job: &Job) -> Result<(), JournalError> {
+pub(crate) fn push(
+    connection: &Connection,
+    effects: &mut Effects,
+    job: &Job,
+    at: Stamp,
+) -> Result<(), JournalError> {
     let head = append::head(connection, &job.run)?;
     if head.seq == 0 {
         return Err(Improper::NoSuchRun(job.run.clone()).into());
@@ -51,6 +57,45 @@ pub(crate) fn push(connection: &Connection, effects: &mut Effects, job: &Job) ->
                 labels,
             ])
         })
+        .during(UPDATE)?;
+    effects.jobs = true;
+    if job.supersedes { supersede(connection, effects, job, at) } else { Ok(()) }
+}
+
+/// Tells runs of other trees that have jobs of the same key to stop.
+fn supersede(
+    connection: &Connection,
+    effects: &mut Effects,
+    job: &Job,
+    at: Stamp,
+) -> Result<(), JournalError> {
+    let older: Vec<String> = connection
+        .prepare_cached(
+            "SELECT run FROM jobs WHERE lock_key = ?1 AND root <> ?2 AND aside = 0 ORDER BY place",
+        )
+        .and_then(|mut statement| {
+            statement.query_map(params![job.lock_key, job.root.as_str()], |row| row.get(0))?.collect()
+        })
+        .during(UPDATE)?;
+    for run in older {
+        let entry = Encoded::new(Entry::CancelRequested { by: format!("{}, which is newer", job.run) })?;
+        append::append(connection, effects, &parse_run(&run)?, None, at, &[entry])?;
+        urge(connection, effects, &run, at.0.into())?;
+    }
+    Ok(())
+}
+
+/// Brings what stays of a tree's jobs back into the queue.
+pub(crate) fn resume(
+    connection: &Connection,
+    effects: &mut Effects,
+    tree: &ResumedTree,
+) -> Result<(), JournalError> {
+    let ResumedTree { root, tree_limit } = tree;
+    connection
+        .prepare_cached("UPDATE jobs SET aside = 0, errand = 0, tree_limit = ?2 WHERE root = ?1")
+        .and_then(|mut statement| statement.execute(params![root.as_str(), tree_limit]))
+        .map(drop)
         .during(UPDATE)?;
     effects.jobs = true;
     Ok(())

@@ -57,6 +57,9 @@ pub enum Entry {
         digest: String,
         /// The steps, blocks included.
         steps: Vec<StepHeader>,
+        /// The workflow itself, to say what changed when it did; absent where it is large.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        workflow: Option<Value>,
     },
     /// A step is about to start. Durable before anything of it runs.
     StepStarted {
@@ -79,6 +82,17 @@ pub enum Entry {
         step: StepId,
         /// How it waits.
         wait: Wait,
+    },
+    /// A try of the step did not succeed, and another follows.
+    StepRetrying {
+        /// Which.
+        step: StepId,
+        /// How the try ended.
+        result: StepResult,
+        /// When the next try may begin.
+        #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Timestamp")]
+        not_before: OffsetDateTime,
     },
     /// The step is over.
     StepFinished {
@@ -135,6 +149,16 @@ pub enum Entry {
     },
     /// The run gave up its lease until its children have ended.
     Parked,
+    /// The run waits in line, and this is what for.
+    Blocked {
+        /// Which lock or limit, one line.
+        reason: String,
+        /// The run that holds it, where it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holder: Option<RunId>,
+    },
+    /// A run that was over, or that nobody led any more, goes on: what finished stays, what failed goes again.
+    Resumed(Box<Resumed>),
     /// The lease ended without its owner's doing.
     Interrupted {
         /// Why, one line.
@@ -145,7 +169,7 @@ pub enum Entry {
         /// Who or what asked.
         by: String,
     },
-    /// The run is over. Always the last entry of a lease.
+    /// The run is over. The last entry of a lease; only [`Entry::Resumed`] may follow.
     Finished {
         /// How it ended.
         outcome: Outcome,
@@ -189,6 +213,31 @@ pub struct Created {
     /// nobody else takes it over. Only a root has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub led_by: Option<Owner>,
+    /// How many children of the step that asked for it may execute at one moment, it among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_limit: Option<u32>,
+}
+
+/// How a run goes on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resumed {
+    /// Who asked.
+    pub by: String,
+    /// The process that leads the tree from now on. Only a root has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub led_by: Option<Owner>,
+    /// Child runs that go on too; their ends are forgotten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<RunId>,
+    /// Whether the workflow is read anew, though it changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replan: bool,
+    /// Other inputs than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<IndexMap<String, String>>,
+    /// Another commit than before: a subscriber that could not start has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// The run above, and its step that waits.

@@ -12,5 +12,6 @@ mod linting;
 mod output;
 mod refusals;
 mod release;
+mod resuming;
 mod sharing;
 mod steps;

@@ -77,3 +77,21 @@ fn who_waits_for_another_process_can_be_cancelled() {
     first.signal("INT");
     assert_eq!(first.wait(), Some(130));
 }
+
+#[test]
+fn a_newer_run_of_a_group_can_cancel_the_older_one() {
+    let home = Home::new();
+    let text = |script: &str| {
+        format!(
+            "version: 1\nworkflows: {{go: {{concurrency: {{group: deploy, cancel_in_progress: true}}, steps: ['{script}']}}}}\n"
+        )
+    };
+    home.add("o/a", &text("echo ready; sleep 60"));
+    home.add("o/b", &text("echo newer"));
+    let mut older = super::cancelling::start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+    let run = home.status(None)["run"].as_str().unwrap().to_owned();
+    let newer = home.tako(&["exec", "go", "--repo=o/b"]).expect(0);
+    assert_eq!(older.wait(), Some(130));
+    let by = home.status(Some(&run))["cancelled_by"].as_str().unwrap().to_owned();
+    assert!(by.starts_with(&format!("{}, which is newer", newer.run())), "{by}");
+}

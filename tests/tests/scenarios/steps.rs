@@ -216,7 +216,7 @@ fn what_this_version_cannot_do_is_refused_or_named() {
     let cases = [
         ("isolation", "version: 1\ndefaults: {isolation: sandbox}\nworkflows: {go: {steps: [echo]}}\n", 2),
         ("secrets", "version: 1\nworkflows: {go: {secrets: [TOKEN], steps: [echo]}}\n", 2),
-        ("retry", "version: 1\nworkflows: {go: {steps: [{run: echo, retry: {attempts: 2}}]}}\n", 0),
+        ("cache_key_files", "version: 1\nworkflows: {go: {steps: [{run: echo, cache_key_files: a}]}}\n", 0),
         (
             "uper",
             "version: 1\ndefaults: {env: {A: '{{ .inputs.x | uper }}'}}\nworkflows: {go: {steps: [echo]}}\n",

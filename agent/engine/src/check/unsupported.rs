@@ -2,7 +2,7 @@
 
 use tako_schemas::code;
 use tako_schemas::diagnostic::{Diagnostic, Span};
-use tako_schemas::workflow::{Action, Artifact, Concurrency, Manifest, Resources, Step, Trigger, Workflow};
+use tako_schemas::workflow::{Action, Artifact, Manifest, Resources, Step, Trigger, Workflow};
 
 use crate::emission::all_steps;
 
@@ -87,10 +87,6 @@ fn ignored(manifest: &Manifest, workflow: &Workflow, found: &mut Vec<Diagnostic>
     for trigger in &workflow.on {
         triggers(trigger, workflow, &mut ignore);
     }
-    if let Concurrency::Group { cancel_in_progress: true, .. } = workflow.concurrency {
-        let span = workflow.places.key("concurrency").unwrap_or(workflow.span);
-        ignore(span, "`cancel_in_progress` has no effect", "cancel the older run with `tako cancel`");
-    }
     for step in all_steps(workflow) {
         if !step.cache_key_files.is_empty() {
             let span = step.places.key("cache_key_files").unwrap_or(step.span);
@@ -99,14 +95,6 @@ fn ignored(manifest: &Manifest, workflow: &Workflow, found: &mut Vec<Diagnostic>
         if step.container.image.is_some() && step.resources.disk_limit_bytes.is_some() {
             let span = limits(manifest, workflow, step);
             ignore(span, "`disk_limit` has no effect", "limit the disk of the machine's engine");
-        }
-        if step.retry.is_some() {
-            let span = step.places.key("retry").unwrap_or(step.span);
-            ignore(span, "`retry` has no effect", "until it has, repeat the command within the script");
-        }
-        if step.no_output_timeout.is_some() {
-            let span = step.places.key("no_output_timeout").unwrap_or(step.span);
-            ignore(span, "`no_output_timeout` has no effect", "`timeout` limits the whole step");
         }
         if step.container.image.is_none() && step.resources != Resources::default() {
             let hint = "name an `image`: the limits of containers hold";
@@ -182,8 +170,6 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let step = |keys: &str| file("", &format!("        {keys}\n"));
-        assert_eq!(step("retry: {attempts: 2}"), ["TK0311 6:9"]);
-        assert_eq!(step("no_output_timeout: 5m"), ["TK0311 6:9"]);
         assert_eq!(step("resources: {cpu: 1}"), ["TK0311 6:9"]);
         assert_eq!(step("long_running: true"), ["TK0310 6:9"]);
         assert_eq!(file("defaults: {resources: {cpu: 1}}\n", ""), ["TK0311 2:12"]);
@@ -194,7 +180,6 @@ mod tests {
         assert_eq!(workflow("on: {pull_request: {branches: [main]}}"), ["TK0311 7:25"]);
         assert_eq!(workflow("on: {push: {branches: [main]}}"), [""; 0]);
         assert_eq!(workflow("on: {push: {tags: ['v*'], paths: ['a/**']}}"), ["TK0311 7:17", "TK0311 7:31"]);
-        assert_eq!(workflow("concurrency: {group: a, cancel_in_progress: true}"), ["TK0311 7:5"]);
         assert_eq!(step("cache_key_files: [a]"), ["TK0311 6:9"]);
         assert_eq!(step("image: a\n        resources: {disk_limit: 1GB}"), ["TK0311 7:9"]);
         assert_eq!(file("implicit_events: true\n", ""), ["TK0311 2:1"]);

@@ -4,14 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use serde_json::{Value, json};
 use tako_expr::cel;
-use tako_expr::template::{Context, Template};
-use tako_schemas::diagnostic::{SourceFile, Text};
 use tako_schemas::event::Event;
 use tako_schemas::id::{RepoRef, RunId, StepId};
-use tako_schemas::input::resolve_inputs;
 use tako_schemas::journal::{
     Ancestor, Created, Decision, Entry, EnvChanges, Outcome, ParentLink, Trigger, Verdict, Wait,
 };
@@ -19,15 +15,13 @@ use tako_schemas::journal::{
 use super::Driver;
 use super::prepare::Prepared;
 use super::session::{Beside, DriveError, Session};
-use crate::check;
 use crate::conclude;
-use crate::context;
-use crate::fault::{Fault, chain, placed};
-use crate::port::{
-    Append, Candidate, Emission, Job, JournalError, Origin, SiblingLimit, StepOutcome, WaitRequest,
-};
+use crate::fault::Fault;
+use crate::mapping::{self, Beginning};
+use crate::port::{Append, Candidate, Emission, Job, JournalError, StepOutcome, WaitRequest};
+use crate::ports::Ports;
 use crate::route::{self, Surroundings};
-use crate::submit::{labels, lock_key};
+use crate::submit::siblings_of;
 
 /// A decision may hold a filter of 4 KiB and some values; an entry takes 1 MiB.
 const DECISIONS_PER_ENTRY: usize = 100;
@@ -129,6 +123,12 @@ impl Driver {
                     schema_version: schema_version.clone(),
                     payload: payload.clone(),
                 };
+                // Tried again, or resumed: the same event, so that it finds the children of the try before.
+                let known =
+                    session.state.events.iter().find(|(by, known)| *by == planned.id && event.is(known));
+                if let Some((_, known)) = known {
+                    return Ok(known.clone());
+                }
                 let event = checked(event, Arc::clone(prepared)).await?;
                 let created = &session.state.created;
                 let event = event.into_event(self.ports.ids.event(), created, self.ports.clock.now());
@@ -240,12 +240,14 @@ impl Driver {
         delivery: &mut Delivery,
     ) {
         let workflow = candidate.subscription.workflow.as_str().to_owned();
-        let start = self.inputs(event, &candidate).await;
+        let Ports { repos, steps, .. } = &self.ports;
+        let start = mapping::begin(repos.as_ref(), steps, &self.settings, event, &candidate).await;
         let (start, fault) = match start {
             Ok(start) => (start, None),
             Err(fault) => (Beginning::default(), Some(fault)),
         };
-        let Beginning { inputs, commit, lock, labels } = start;
+        let Beginning { inputs, commit, claims } = start;
+        let siblings = outcome.concurrency_limit;
         let created = Created {
             run: child.clone(),
             root: session.state.created.root.clone(),
@@ -259,7 +261,9 @@ impl Driver {
             ancestors: ancestry(&session.state.created),
             depth_limit: depth_limit(&session.state.created, prepared),
             led_by: None,
+            concurrency_limit: siblings,
         };
+        let siblings = siblings_of(&created);
         let mut journal = vec![Entry::Created(Box::new(created))];
         delivery.entries.push(Entry::ChildRequested {
             child: child.clone(),
@@ -272,13 +276,12 @@ impl Driver {
             None => delivery.jobs.push(Job {
                 run: child.clone(),
                 root: session.state.created.root.clone(),
-                lock_key: lock,
                 tree_limit: self.settings.max_concurrent_repos,
-                siblings: outcome
-                    .concurrency_limit
-                    .map(|limit| SiblingLimit { group: format!("{}/{step}", session.run()), limit }),
+                siblings,
                 priority: 0,
-                labels,
+                lock_key: claims.lock_key,
+                supersedes: claims.supersedes,
+                labels: claims.labels,
             }),
             Some(Fault { outcome, cause }) => {
                 let cause = Some(cause);
@@ -287,33 +290,6 @@ impl Driver {
             }
         }
         delivery.created.push(Append { run: child, expected_seq: Some(0), entries: journal });
-    }
-
-    /// How the run of a subscription begins.
-    async fn inputs(&self, event: &Event, candidate: &Candidate) -> Result<Beginning, Fault> {
-        let checkout = self.ports.repos.open(&Origin::Set(candidate.repo.clone())).await?;
-        let (manifest, workflow) = self.workflow(&checkout, candidate.subscription.workflow.as_str()).await?;
-        if let Some(missing) =
-            check::unsupported(&manifest, &workflow).iter().find(|missing| missing.is_error())
-        {
-            return Err(Fault::error(checkout.manifest.one_line(missing)));
-        }
-        let (event, mapping) = (event.clone(), candidate.subscription.inputs.clone());
-        let commit = checkout.pinned.then(|| checkout.commit.clone());
-        let given = tokio::task::spawn_blocking(move || mapped(&event, &mapping, &checkout.manifest))
-            .await
-            .map_err(|error| Fault::error(format!("mapping inputs: {error}")))??;
-        // Undeclared inputs of a mapping are allowed: the workflow sees them, the linter warns.
-        let (declared, extra): (IndexMap<_, _>, IndexMap<_, _>) =
-            given.into_iter().partition(|(name, _)| workflow.inputs.contains_key(name));
-        let mut inputs = resolve_inputs(&workflow.inputs, &declared).map_err(|errors| {
-            let all: Vec<String> = errors.iter().map(|error| chain(error)).collect();
-            Fault::failure(all.join("; "))
-        })?;
-        inputs.extend(extra);
-        conclude::bounded("the inputs", inputs.values().map(String::len).sum())?;
-        let lock = lock_key(&workflow, &candidate.repo);
-        Ok(Beginning { inputs, commit, lock, labels: labels(&workflow, &self.settings) })
     }
 }
 
@@ -325,35 +301,6 @@ async fn checked(
     let work = move || event.check(&prepared.plan.events).map(|()| event);
     let checked = tokio::task::spawn_blocking(work).await;
     checked.unwrap_or_else(|error| Err(Fault::error(format!("checking an event: {error}"))))
-}
-
-/// What a subscription makes of an event and its repository.
-#[derive(Default)]
-struct Beginning {
-    inputs: IndexMap<String, String>,
-    /// The commit that the run must take.
-    commit: Option<String>,
-    /// The key of its lock.
-    lock: Option<String>,
-    labels: Vec<String>,
-}
-
-/// The inputs that a subscription makes of an event.
-fn mapped(
-    event: &Event,
-    mapping: &IndexMap<String, Text>,
-    file: &SourceFile,
-) -> Result<IndexMap<String, String>, Fault> {
-    let context = Context::new(Value::Object(context::of_mapping(event)));
-    let render = |(name, text): (&String, &Text)| {
-        let rendered = Template::compile(text.as_str()).and_then(|template| template.render(&context));
-        let value = rendered.map_err(|error| {
-            let place = placed(file, text, error.range.clone(), &error.message);
-            Fault::failure(format!("input `{name}`: {place}"))
-        })?;
-        Ok((name.clone(), value))
-    };
-    mapping.iter().map(render).collect()
 }
 
 /// A tree of this depth is worth a word.

@@ -3,10 +3,11 @@
 use tako_schemas::journal::{Outcome, RunState, StepState};
 use tako_schemas::workflow::Manifest;
 
-use super::prepare::{Prepared, origin};
+use super::prepare::Prepared;
 use super::session::{DriveError, Session};
 use super::{Driver, Left};
 use crate::fault::Fault;
+use crate::origin::origin;
 use crate::port::{Ending, JournalError};
 
 impl Driver {

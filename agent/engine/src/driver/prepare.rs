@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tako_schemas::diagnostic::SourceFile;
-use tako_schemas::journal::{Created, Entry};
-use tako_schemas::workflow::{Manifest, Workflow};
+use tako_schemas::journal::Entry;
+use tako_schemas::workflow::Manifest;
 
 use super::Driver;
 use super::session::{DriveError, Session};
-use crate::check;
-use crate::declared::DeclaredEvents;
 use crate::fault::Fault;
+use crate::loading;
+use crate::origin::origin;
 use crate::plan::Plan;
-use crate::port::{Checkout, Origin, Workspace};
+use crate::port::Workspace;
 
 /// What a run is about.
 #[derive(Debug)]
@@ -26,8 +26,10 @@ pub(super) struct Prepared {
 
 /// Why it could not be prepared.
 pub(super) enum Trouble {
-    /// The run is over.
+    /// Something does not work: perhaps it does when it is tried again.
     Fault(Fault),
+    /// The run is over.
+    Over(Fault),
     /// The run cannot be led.
     Drive(DriveError),
 }
@@ -35,15 +37,6 @@ pub(super) enum Trouble {
 impl<E: Into<Fault>> From<E> for Trouble {
     fn from(error: E) -> Self {
         Self::Fault(error.into())
-    }
-}
-
-/// Where a run's repository lies.
-pub(super) fn origin(created: &Created) -> Origin {
-    match (&created.local, &created.commit) {
-        (Some(path), _) => Origin::Local { path: PathBuf::from(path), name: Some(created.repo.clone()) },
-        (None, Some(commit)) => Origin::Commit { repo: created.repo.clone(), commit: commit.clone() },
-        (None, None) => Origin::Set(created.repo.clone()),
     }
 }
 
@@ -55,13 +48,13 @@ impl Driver {
         {
             return Ok(known);
         }
-        let checkout = self.ports.repos.open(&origin(&session.state.created)).await?;
-        let (manifest, plan) = self.plan(&checkout, &session.state.created.workflow).await?;
+        let repos = self.ports.repos.as_ref();
+        let checkout = repos.open(&origin(&session.state.created)).await?;
+        let (manifest, plan) =
+            loading::plan(repos, &self.ports.steps, &checkout, &session.state.created.workflow).await?;
         if session.state.digest.as_ref().is_some_and(|digest| *digest != plan.digest) {
-            return Err(Fault::error(
-                "the workflow, or an event that it may emit, changed while the run was waiting",
-            )
-            .into());
+            let cause = "the workflow, or an event that it may emit, changed while the run was waiting";
+            return Err(Trouble::Over(Fault::error(cause)));
         }
         let mut entries = Vec::new();
         let workspace = if let Some(kept) = kept {
@@ -77,7 +70,8 @@ impl Driver {
             Workspace { dirty: false, ..workspace }
         };
         if session.state.plan.is_empty() {
-            entries.push(Entry::Planned { digest: plan.digest.clone(), steps: plan.headers() });
+            let (digest, workflow) = (plan.digest.clone(), plan.kept_workflow());
+            entries.push(Entry::Planned { digest, steps: plan.headers(), workflow });
         }
         let prepared = Arc::new(Prepared { file: checkout.manifest, manifest, plan, workspace });
         if !entries.is_empty() {
@@ -98,29 +92,5 @@ impl Driver {
         let workspace = Workspace { path: PathBuf::from(path), commit: commit.clone(), dirty: false };
         let there = self.ports.repos.keeps(&workspace).await?;
         Ok(there.then_some(workspace))
-    }
-
-    async fn plan(&self, checkout: &Checkout, workflow: &str) -> Result<(Manifest, Plan), Fault> {
-        let (manifest, workflow) = self.workflow(checkout, workflow).await?;
-        let events = DeclaredEvents::read(self.ports.repos.as_ref(), checkout, &manifest).await?;
-        let plan = Plan::new(workflow, events).map_err(|error| Fault::failure(error.to_string()))?;
-        Ok((manifest, plan))
-    }
-
-    /// A workflow of a repository, and the file it stands in.
-    pub(super) async fn workflow(
-        &self,
-        checkout: &Checkout,
-        name: &str,
-    ) -> Result<(Manifest, Workflow), Fault> {
-        let checked = check::load_apart(&self.ports.steps, &checkout.manifest).await;
-        let manifest = checked.manifest.ok_or_else(|| {
-            let first = checked.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
-            Fault::failure(first.map_or_else(String::new, |first| checkout.manifest.one_line(first)))
-        })?;
-        let workflow = manifest.effective(name).ok_or_else(|| {
-            Fault::failure(format!("{}: there is no workflow `{name}`", checkout.manifest.name()))
-        })?;
-        Ok((manifest, workflow))
     }
 }

@@ -17,7 +17,7 @@ use crate::conclude::{self, Harvest};
 use crate::fault::Fault;
 use crate::next::deadline;
 use crate::plan::{Block, PlannedStep};
-use crate::port::{Exit, Running, StepCommand};
+use crate::port::{Clock, Exit, Pulse, Running, StepCommand};
 use crate::render::{Script, Source};
 
 /// An output, and each of the step's files, is at most this long.
@@ -47,6 +47,7 @@ impl Driver {
             env: script.env.clone().into_iter().collect(),
             capture: conclude::captures(&planned.step),
             capture_limit_bytes: CAPTURE_LIMIT_BYTES,
+            pulse: limit.pulse.clone(),
         };
         let mut running = match self.ports.runtime.start(command, Arc::clone(&self.ports.observer)).await {
             Ok(running) => running,
@@ -58,8 +59,12 @@ impl Driver {
 
         let (exit, stopped) =
             self.watch(session, running.as_mut(), &limit, attempt.despite_cancel, kill).await?;
+        let failure = |fault, exit_code, env| {
+            let result = conclude::failed(&planned.step, fault, exit_code, env);
+            self.failed_try(session, prepared, index, result)
+        };
         let entries = match exit {
-            Err(fault) => vec![self.failure(planned, fault, None, EnvChanges::default())],
+            Err(fault) => vec![failure(fault, None, EnvChanges::default())],
             Ok(exit) => match stopped.map_or_else(|| conclude::outcome(exit.status), Err) {
                 Err(fault) => {
                     let env = conclude::env_changes(&exit).unwrap_or_default();
@@ -67,11 +72,11 @@ impl Driver {
                         crate::port::ExitStatus::Code(code) => Some(code),
                         crate::port::ExitStatus::Signal(_) => None,
                     };
-                    vec![self.failure(planned, fault, code, env)]
+                    vec![failure(fault, code, env)]
                 }
                 Ok(()) => match self.harvest(session, prepared, index, script.env, exit).await {
                     Ok(harvest) => self.success(session, planned, harvest),
-                    Err(fault) => vec![self.failure(planned, fault, Some(0), EnvChanges::default())],
+                    Err(fault) => vec![failure(fault, Some(0), EnvChanges::default())],
                 },
             },
         };
@@ -98,6 +103,7 @@ impl Driver {
                 None => std::future::pending().await,
             }
         });
+        let mut silent = std::pin::pin!(silence(Arc::clone(&self.ports.clock), limit));
         loop {
             if stopped.is_none() && !despite_cancel && session.state.cancel.is_some() {
                 stopped = Fault::cancelled(&session.state);
@@ -112,6 +118,11 @@ impl Driver {
                 }
                 () = &mut time_up, if stopped.is_none() => {
                     stopped = Some(Fault { outcome: Outcome::TimedOut, cause: limit.cause.clone() });
+                    stopper.stop(self.settings.cancel_grace);
+                }
+                quiet = &mut silent, if stopped.is_none() => {
+                    let cause = format!("wrote nothing for its no_output_timeout of {quiet:?}");
+                    stopped = Some(Fault { outcome: Outcome::TimedOut, cause });
                     stopper.stop(self.settings.cancel_grace);
                 }
                 () = kill.cancelled(), if !killed => {
@@ -161,20 +172,33 @@ impl Driver {
         entries.push(conclude::finished(planned, result));
         entries
     }
-
-    fn failure(&self, planned: &PlannedStep, fault: Fault, exit_code: Option<i32>, env: EnvChanges) -> Entry {
-        let result = conclude::failed(&planned.step, fault, exit_code, env);
-        conclude::finished(planned, result)
-    }
 }
 
 /// What steps that clean up may take once the workflow's own time is up, unless they say so themselves.
 const CLEAN_UP: Duration = Duration::from_secs(300);
 
+/// Returns when the step has written nothing for longer than it may.
+async fn silence(clock: Arc<dyn Clock>, limit: &Limit) -> Duration {
+    /// Looks in the time of a silence: it is noticed late by a tenth of itself at most.
+    const LOOKS: u32 = 10;
+    let Some(longest) = limit.silence else { return std::future::pending().await };
+    let tick = (longest / LOOKS).max(Duration::from_millis(1));
+    let (mut seen, mut quiet) = (limit.pulse.beats(), Duration::ZERO);
+    while quiet < longest {
+        clock.sleep(tick).await;
+        let beats = limit.pulse.beats();
+        quiet = if beats == seen { quiet + tick } else { Duration::ZERO };
+        seen = beats;
+    }
+    longest
+}
+
 /// How long a step may take, and what to say when it takes longer.
 struct Limit {
     left: Option<Duration>,
     cause: String,
+    silence: Option<Duration>,
+    pulse: Pulse,
 }
 
 impl Limit {
@@ -182,25 +206,24 @@ impl Limit {
     /// have time of their own.
     fn of(session: &Session<'_>, prepared: &Prepared, planned: &PlannedStep, now: OffsetDateTime) -> Self {
         let step = &planned.step;
+        let within =
+            |left, cause| Self { left, cause, silence: step.no_output_timeout, pulse: Pulse::default() };
         let rest = deadline(&session.state, &prepared.plan)
             .map(|at| Duration::try_from(at - now).unwrap_or(Duration::ZERO));
         let cleans_up = planned.block != Block::Main || planned.runs_after_failure;
         if cleans_up && rest.is_some_and(|rest| rest < CLEAN_UP) {
             let left = step.timeout.unwrap_or(CLEAN_UP);
-            return Self { left: Some(left), cause: format!("ran longer than its timeout of {left:?}") };
+            return within(Some(left), format!("ran longer than its timeout of {left:?}"));
         }
         match (step.timeout, rest) {
             (Some(own), rest) if rest.is_none_or(|rest| own <= rest) => {
-                Self { left: Some(own), cause: format!("ran longer than its timeout of {own:?}") }
+                within(Some(own), format!("ran longer than its timeout of {own:?}"))
             }
             (_, Some(rest)) => {
                 let whole = prepared.plan.workflow.timeout.unwrap_or_default();
-                Self {
-                    left: Some(rest),
-                    cause: format!("the workflow ran longer than its timeout of {whole:?}"),
-                }
+                within(Some(rest), format!("the workflow ran longer than its timeout of {whole:?}"))
             }
-            _ => Self { left: None, cause: String::new() },
+            _ => within(None, String::new()),
         }
     }
 }

@@ -58,8 +58,9 @@ impl<'a> Session<'a> {
         let (state, entries) = load(ports, &lease.run).await?;
         // The lease was written by the queue, and what others added while the run was parked by them: nobody may
         // have shown it yet, and an observer wants the entries of a run in order.
-        let parked = entries.iter().rposition(|recorded| recorded.entry == Entry::Parked);
-        for recorded in &entries[parked.unwrap_or(0)..] {
+        let left = |recorded: &Recorded| matches!(recorded.entry, Entry::Parked | Entry::Resumed(_));
+        let since = entries.iter().rposition(left);
+        for recorded in &entries[since.unwrap_or(0)..] {
             ports.observer.entry(&lease.run, recorded).await;
         }
         Ok(Self { ports, lease, state, settled })

@@ -42,15 +42,19 @@ impl Driver {
             self.reap(session, prepared, index).await;
         }
         let concrete = self.concrete(session, prepared, index).await;
+        let was_tried = matches!(
+            session.state.steps.get(&planned.id),
+            Some(StepState::Running { .. } | StepState::Retrying(_))
+        );
         if let Ok(Concrete::Skip { reason }) = &concrete
-            && attempt == 1
+            && !was_tried
         {
             let (step, reason) = (planned.id.clone(), reason.clone());
             return session.record(vec![Entry::StepSkipped { step, reason }]).await;
         }
         session.record(vec![Entry::StepStarted { step: planned.id.clone(), attempt }]).await?;
         if let Some(fault) = Fault::cancelled(&session.state).filter(|_| !despite_cancel) {
-            return self.fail_step(session, prepared, index, fault).await;
+            return self.end_step(session, prepared, index, fault).await;
         }
         match concrete {
             Ok(Concrete::Script(script)) => {
@@ -62,8 +66,12 @@ impl Driver {
                 Err(fault) => self.fail_step(session, prepared, index, fault).await,
             },
             Ok(Concrete::Skip { reason }) => {
-                let fault = Fault::error(format!("interrupted, and now {reason}"));
-                self.fail_step(session, prepared, index, fault).await
+                let fault = Fault::error(format!("tried before, and now {reason}"));
+                self.end_step(session, prepared, index, fault).await
+            }
+            // What does not render today does not tomorrow.
+            Err(fault) if fault.outcome == Outcome::Failure => {
+                self.end_step(session, prepared, index, fault).await
             }
             Err(fault) => self.fail_step(session, prepared, index, fault).await,
         }
@@ -154,18 +162,6 @@ impl Driver {
         events.into_iter().map(record).collect()
     }
 
-    pub(super) async fn fail_step(
-        &self,
-        session: &mut Session<'_>,
-        prepared: &Prepared,
-        index: usize,
-        fault: Fault,
-    ) -> Result<(), DriveError> {
-        let planned = &prepared.plan.steps[index];
-        let result = conclude::failed(&planned.step, fault, None, EnvChanges::default());
-        session.record(vec![conclude::finished(planned, result)]).await
-    }
-
     /// Ends a step that an owner before this one started, in a run that is to stop.
     pub(super) async fn give_up(
         &self,
@@ -175,7 +171,7 @@ impl Driver {
     ) -> Result<(), DriveError> {
         self.reap(session, prepared, index).await;
         let fault = Fault { outcome: Outcome::Cancelled, cause: "cancelled while nobody led it".to_owned() };
-        self.fail_step(session, prepared, index, fault).await
+        self.end_step(session, prepared, index, fault).await
     }
 
     /// Ends what an owner before this one may have left running.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tako_schemas::id::RunId;
+use tako_schemas::journal::Resumed;
 use tako_schemas::journal::{Created, Entry, Owner, Process, Recorded, RunState, Trigger};
-use tako_schemas::workflow::{Action, Step, Workflow};
+use tako_schemas::workflow::{Action, Retry, Step, Workflow};
 
 use super::*;
 
@@ -24,6 +25,11 @@ struct Bench {
     plan: Plan,
     journal: Vec<Recorded>,
     state: RunState,
+    now: OffsetDateTime,
+    /// Tries that were started, under which lease.
+    started: std::collections::HashSet<(StepId, u32)>,
+    /// Steps that succeeded.
+    succeeded: std::collections::HashSet<StepId>,
 }
 
 impl Bench {
@@ -42,17 +48,41 @@ impl Bench {
             ancestors: Vec::new(),
             depth_limit: None,
             led_by: None,
+            concurrency_limit: None,
         };
         let first = Recorded { seq: 1, at: at(0), entry: Entry::Created(Box::new(created)) };
         let plan = Plan::new(workflow, crate::declared::DeclaredEvents::default()).unwrap();
-        let mut bench = Self { state: RunState::begin(&first).unwrap(), plan, journal: vec![first] };
+        let mut bench = Self {
+            state: RunState::begin(&first).unwrap(),
+            plan,
+            journal: vec![first],
+            now: at(1),
+            started: Default::default(),
+            succeeded: Default::default(),
+        };
         bench.claim();
-        bench.add(Entry::Planned { digest: bench.plan.digest.clone(), steps: bench.plan.headers() });
+        bench.add(Entry::Planned {
+            digest: bench.plan.digest.clone(),
+            steps: bench.plan.headers(),
+            workflow: None,
+        });
         bench
     }
 
     fn add(&mut self, entry: Entry) {
-        let recorded = Recorded { seq: self.state.seq + 1, at: at(1), entry };
+        match &entry {
+            Entry::StepStarted { step, attempt } => {
+                assert!(self.started.insert((step.clone(), *attempt)), "each try starts once");
+                assert!(!self.succeeded.contains(step), "what succeeded does not run again");
+            }
+            // Blocks run for a failure: they do so again for another one.
+            Entry::Resumed(_) => self.succeeded.retain(|step| !step.is_in_block()),
+            Entry::StepFinished { step, result } if result.outcome.is_success() => {
+                self.succeeded.insert(step.clone());
+            }
+            _ => {}
+        }
+        let recorded = Recorded { seq: self.state.seq + 1, at: self.now, entry };
         self.state.apply(&recorded).unwrap();
         self.journal.push(recorded);
     }
@@ -69,6 +99,10 @@ impl Bench {
     fn finish_step(&mut self, index: usize, outcome: Outcome) {
         let planned = &self.plan.steps[index];
         let tolerated = planned.step.continue_on_error && outcome == Outcome::Failure;
+        let failed = match self.state.steps.get(&planned.id) {
+            Some(StepState::Running { failed, .. }) => failed + 1,
+            _ => 1,
+        };
         let result = StepResult {
             outcome,
             exit_code: None,
@@ -79,13 +113,20 @@ impl Bench {
             artifact: None,
         };
         let step = planned.id.clone();
-        self.add(Entry::StepFinished { step, result });
+        let pause = crate::retry::pause(&planned.step, crate::retry::Tries::SYSTEM, outcome, failed);
+        match pause.map(|pause| self.now + pause) {
+            Some(not_before) if self.state.cancel.is_none() => {
+                self.add(Entry::StepRetrying { step, result, not_before });
+            }
+            _ => self.add(Entry::StepFinished { step, result }),
+        }
     }
 
     /// Performs one effect; steps whose index is in `failing` fail. Returns whether the run is over.
     fn step(&mut self, failing: &[bool], crash_inside: bool) -> bool {
-        match next_effect(&self.state, &self.plan, at(1)) {
+        match next_effect(&self.state, &self.plan, self.now) {
             None => return true,
+            Some(Effect::Pause { until }) => self.now = until,
             Some(Effect::StartStep { step, attempt }) => {
                 self.add(Entry::StepStarted { step: self.plan.steps[step].id.clone(), attempt });
                 if crash_inside {
@@ -112,7 +153,8 @@ impl Bench {
 
     /// What the run came to: how it ended, and how each step did.
     fn result(&self) -> (Outcome, Vec<String>) {
-        let steps = self.state.steps.iter().map(|(id, step)| match step {
+        let reached = |(_, step): &(_, &StepState)| !matches!(step, StepState::Pending { .. });
+        let steps = self.state.steps.iter().filter(reached).map(|(id, step)| match step {
             StepState::Finished { result, .. } => format!("{id}: {}", result.outcome),
             StepState::Skipped { .. } => format!("{id}: skipped"),
             other => panic!("{other:?} in a finished run"),
@@ -121,27 +163,38 @@ impl Bench {
     }
 }
 
-fn step(id: String, tolerant: bool, always: bool, on_failure: Vec<Step>) -> Step {
+fn step(id: String, (tolerant, always, retried): (bool, bool, bool), on_failure: Vec<Step>) -> Step {
     Step {
         id,
         action: Action::Run(tako_schemas::diagnostic::Text::synthetic("true")),
         continue_on_error: tolerant,
+        retry: retried.then(|| Retry {
+            attempts: 3,
+            delay: Duration::from_secs(1),
+            backoff: 2.0,
+            on_system: true,
+            on_failure: true,
+            places: Default::default(),
+        }),
         condition: always.then(|| tako_schemas::diagnostic::Text::synthetic("always()")),
         on_failure,
         ..Step::default()
     }
 }
 
+/// A step's keys, and the tolerance of the steps of its block.
+type Leaf = ((bool, bool, bool), Vec<bool>);
+
 fn steps(name: &'static str) -> impl Strategy<Value = Vec<Step>> {
-    let leaf = (any::<bool>(), any::<bool>());
+    let leaf = (any::<bool>(), any::<bool>(), any::<bool>());
     let one = (leaf, proptest::collection::vec(any::<bool>(), 0..2));
     proptest::collection::vec(one, 0..4).prop_map(move |all| {
-        let build = |(index, ((tolerant, always), block)): (usize, ((bool, bool), Vec<bool>))| {
+        let build = |(index, (keys, block)): (usize, Leaf)| {
             let block = block
                 .into_iter()
                 .enumerate()
-                .map(|(at, tolerant)| step(format!("b{at}"), tolerant, false, vec![]));
-            step(format!("{name}{index}"), tolerant, always, block.collect())
+                .map(|(at, tolerant)| step(format!("b{at}"), (tolerant, false, false), vec![]));
+            step(format!("{name}{index}"), keys, block.collect())
         };
         all.into_iter().enumerate().map(build).collect()
     })
@@ -185,6 +238,39 @@ proptest! {
     }
 
     #[test]
+    fn a_resumed_run_ends_as_if_nothing_had_failed(
+        workflow in workflow(),
+        failing in proptest::collection::vec(any::<bool>(), 0..24),
+        cancelled in proptest::option::of(0usize..12),
+        crash in any::<bool>(),
+    ) {
+        let mut bench = Bench::new(workflow);
+        for turn in 0..BOUND {
+            if Some(turn) == cancelled && bench.state.ended().is_none() {
+                bench.add(Entry::CancelRequested { by: "somebody".to_owned() });
+            }
+            if bench.step(&failing, false) {
+                break;
+            }
+        }
+        if !bench.state.ended().unwrap().outcome.is_success() {
+            bench.add(Entry::Resumed(Box::new(Resumed { by: "somebody".to_owned(), ..Resumed::default() })));
+            prop_assert!(next_effect(&bench.state, &bench.plan, bench.now).is_some(), "there is something to do");
+            bench.claim();
+            if crash {
+                bench.step(&[], true);
+                if bench.state.ended().is_none() {
+                    bench.crash();
+                }
+            }
+            // Nothing fails any more; `add` watches that nothing that succeeded is started again.
+            prop_assert!((0..BOUND).any(|_| bench.step(&[], false)), "it ends");
+            prop_assert_eq!(bench.result().0, Outcome::Success);
+            prop_assert_eq!(RunState::replay(&bench.journal).unwrap().unwrap(), bench.state);
+        }
+    }
+
+    #[test]
     fn a_cancellation_anywhere_ends_the_run(
         workflow in workflow(),
         failing in proptest::collection::vec(any::<bool>(), 0..24),
@@ -194,7 +280,7 @@ proptest! {
         let mut bench = Bench::new(workflow);
         let mut over = (0..when).any(|_| bench.step(&failing, false));
         if !over {
-            if inside && let Some(Effect::StartStep { step, attempt }) = next_effect(&bench.state, &bench.plan, at(1)) {
+            if inside && let Some(Effect::StartStep { step, attempt }) = next_effect(&bench.state, &bench.plan, bench.now) {
                 bench.add(Entry::StepStarted { step: bench.plan.steps[step].id.clone(), attempt });
             }
             if bench.state.ended().is_none() {
@@ -219,7 +305,7 @@ fn failures_are_told_apart() {
         let steps = tolerant
             .iter()
             .enumerate()
-            .map(|(at, tolerant)| step(format!("s{at}"), *tolerant, false, vec![]))
+            .map(|(at, tolerant)| step(format!("s{at}"), (*tolerant, false, false), vec![]))
             .collect();
         let mut bench = Bench::new(Workflow { steps, ..Workflow::default() });
         assert!((0..BOUND).any(|_| bench.step(failing, false)), "{name}");

@@ -53,12 +53,23 @@ pub struct Transaction {
     pub appends: Vec<Append>,
     /// Jobs that begin to exist. Pushing a run that has a job is a no-op.
     pub push: Vec<Job>,
+    /// A tree that was set aside, or is over, and comes back: what stays of its jobs can be claimed again.
+    pub resume: Option<ResumedTree>,
     /// Parked runs that shall be claimed again. Others are left alone.
     pub wake: Vec<RunId>,
     /// Runs that wait, in line or parked, and shall be claimed at once for an errand (see [`Lease::errand`]).
     pub urge: Vec<RunId>,
     /// The delivery that is dealt with by this. One that was dealt with before refuses the whole transaction.
     pub handled: Option<Handled>,
+}
+
+/// A tree that comes back into the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResumedTree {
+    /// Its first run.
+    pub root: RunId,
+    /// How many of its jobs may be leased at one moment from now on.
+    pub tree_limit: u32,
 }
 
 /// Entries for one run's journal.

@@ -81,6 +81,9 @@ pub struct Job {
     pub root: RunId,
     /// Jobs of one key exclude each other; `None` excludes nothing.
     pub lock_key: Option<String>,
+    /// Whether runs of other trees that have jobs of this key are told to stop when it is pushed.
+    #[serde(default)]
+    pub supersedes: bool,
     /// How many jobs of the tree may be leased at one moment.
     pub tree_limit: u32,
     /// A limit that it shares with its siblings.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -99,6 +100,25 @@ pub struct StepCommand {
     pub capture: Captured<bool>,
     /// Most bytes of each captured stream, and of each of the step's files.
     pub capture_limit_bytes: usize,
+    /// Beats with whatever the step writes.
+    pub pulse: Pulse,
+}
+
+/// Tells whether a step writes anything, whole lines or not.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    /// Something was written.
+    pub fn beat(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was.
+    #[must_use]
+    pub fn beats(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Where a step runs.

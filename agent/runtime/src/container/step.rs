@@ -191,7 +191,7 @@ async fn look_after(
     let Start { instance, busy, command, limits, dir, log, .. } = start;
     let limit_bytes = command.capture_limit_bytes;
     let sink = Sink { run: command.run, step: command.step, log, observer, runtime: Handle::current() };
-    let capture = Capture { wanted: command.capture, limit_bytes };
+    let capture = Capture { wanted: command.capture, limit_bytes, pulse: command.pulse.clone() };
     let (to_sink, pieces) = mpsc::channel(PIECES);
     let (exited, over) = (watch::Sender::new(false), watch::Sender::new(false));
     let kills_before = instance.memory_kills().await;

@@ -116,6 +116,7 @@ impl Contained {
                 .to_vec(),
             capture: Captured { stdout: true, stderr: true },
             capture_limit_bytes: 1024 * 1024,
+            pulse: tako_engine::port::Pulse::default(),
         }
     }
 

@@ -54,6 +54,7 @@ impl Place {
             env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             capture: Captured { stdout: true, stderr: true },
             capture_limit_bytes: 1024 * 1024,
+            pulse: tako_engine::port::Pulse::default(),
         }
     }
 

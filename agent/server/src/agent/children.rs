@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use tako_engine::check;
 use tako_engine::port::{Append, Candidates, Checkout, EventKey, Job, Origin};
 use tako_engine::route;
-use tako_engine::submit::{labels, lock_key};
+use tako_engine::submit::{Claims, claims};
 use tako_schemas::diagnostic::Diagnostic;
 use tako_schemas::event::Event;
 use tako_schemas::id::{RepoRef, RunId, StepId};
@@ -246,17 +246,20 @@ impl Inquiry<'_> {
             let group = format!("{}/{step}", self.parent.run);
             tako_engine::port::SiblingLimit { group, limit: siblings.limit.max(1) }
         });
+        let Claims { lock_key, supersedes, labels } = claims(&workflow, &created.repo, settings);
+        let concurrency_limit = siblings.as_ref().map(|siblings| siblings.limit);
         let job = Job {
             run: created.run.clone(),
             root: self.parent.root.clone(),
-            lock_key: lock_key(&workflow, &created.repo),
+            lock_key,
+            supersedes,
             tree_limit: settings.max_concurrent_repos,
             siblings,
             priority: 0,
-            labels: labels(&workflow, settings),
+            labels,
         };
         let commit = checkout.pinned.then(|| checkout.commit.clone());
-        Ok((Created { commit, ..created }, job))
+        Ok((Created { commit, concurrency_limit, ..created }, job))
     }
 }
 

@@ -138,6 +138,8 @@ fn follow(
             | Entry::Claimed { .. }
             | Entry::Interrupted { .. }
             | Entry::CancelRequested { .. }
+            | Entry::Blocked { .. }
+            | Entry::Resumed(_)
             | Entry::Finished { .. } => true,
             Entry::EventRecorded { event, .. } => event.source != state.created.repo.repo,
             // The end of a child that could not start is told with its beginning, any other by the child.

@@ -202,6 +202,7 @@ pub fn job(run: &RunId, root: &RunId) -> Job {
         root: root.clone(),
         lock_key: None,
         tree_limit: 1000,
+        supersedes: false,
         siblings: None,
         priority: 0,
         labels: Vec::new(),

@@ -1,5 +1,7 @@
 //! `tako exec`
 
+mod resume;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,6 +9,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use tako_engine::port::{Observer, Origin};
 use tako_engine::ports::Settings;
+use tako_engine::retry::Tries;
 use tako_engine::submit::{self, Request, Submission, SubmitError};
 use tako_schemas::id::{RepoRef, RunId};
 use tako_schemas::journal::{Outcome, Trigger};
@@ -26,7 +29,8 @@ use crate::worker::Worker;
 #[derive(clap::Args, Debug)]
 pub(crate) struct ExecArgs {
     /// The workflow
-    workflow: String,
+    #[arg(required_unless_present = "resume")]
+    workflow: Option<String>,
 
     /// The repository, from the set; with --root, the name of the repository there
     #[arg(long, value_name = "OWNER/REPO[:BRANCH]")]
@@ -35,6 +39,18 @@ pub(crate) struct ExecArgs {
     /// An input of the workflow; also --inputs.NAME=VALUE
     #[arg(long = "inputs", visible_alias = "input", value_name = "NAME=VALUE", value_parser = input)]
     inputs: Vec<(String, String)>,
+
+    /// Go on with a run: what finished stays, what failed, or was interrupted or cancelled, goes again
+    #[arg(long, value_name = "RUN", conflicts_with = "workflow")]
+    resume: Option<RunId>,
+
+    /// Resume what failed, and leave alone what somebody cancelled
+    #[arg(long, requires = "resume")]
+    failed_only: bool,
+
+    /// Resume although the workflow or the inputs have changed
+    #[arg(long, requires = "resume")]
+    force: bool,
 
     /// How many repositories may execute steps at one moment
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
@@ -90,13 +106,7 @@ pub(crate) fn enclosing() -> Result<PathBuf, CliError> {
 }
 
 pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, CliError> {
-    let origin = origin(args.repo.as_ref(), global)?;
-    let mut inputs: IndexMap<String, String> = IndexMap::new();
-    for (name, value) in args.inputs {
-        if inputs.insert(name.clone(), value).is_some() {
-            return Err(CliError::usage(format!("the input `{name}` is given twice")).hint("give it once"));
-        }
-    }
+    let task = Task::of(&args, global)?;
     let home = Home::locate(global)?;
     home.create()?;
     let mut config = home.config()?;
@@ -107,6 +117,7 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
         max_concurrent_repos: args.max_concurrent_repos,
         max_depth: config.max_depth,
         max_attempts: None,
+        system_tries: Tries::SYSTEM,
         labels: vec![wiring::EXEC_LABEL.to_owned()],
         policy: wiring::policy(config.policy.clone().of_exec(), "config.toml")?,
     };
@@ -131,24 +142,27 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
         }
     });
 
-    let request = Request {
-        origin,
-        workflow: args.workflow,
-        inputs,
-        trigger: Trigger::Exec,
-        led_by: Some(owner.clone()),
-    };
     let desk = machine.ports.desk();
+    let begun = async {
+        match task {
+            Task::Begin(origin, workflow, inputs) => {
+                let (trigger, led_by) = (Trigger::Exec, Some(owner.clone()));
+                let request = Request { origin, workflow, inputs, trigger, led_by };
+                let submission = submit::prepare(&desk, &settings, request).await.map_err(refused)?;
+                warn(&submission, global);
+                display.announce(&Announcement::of(&submission.created)).await;
+                Ok(submit::submit(&desk, submission).await?)
+            }
+            Task::Resume(request) => resume::resume(&desk, &settings, *request, &owner, &display).await,
+        }
+    };
     // A repository may have to be cloned first; nobody has to wait for that.
-    let submission = tokio::select! {
-        prepared = submit::prepare(&desk, &settings, request) => prepared.map_err(refused)?,
+    let root = tokio::select! {
+        begun = begun => begun?,
         by = signals.next() => {
             return Err(CliError::new(Code::Cancelled, format!("cancelled by {by} before anything ran")));
         }
     };
-    warn(&submission, global);
-    display.announce(&Announcement::of(&submission.created)).await;
-    let root = submit::submit(&desk, submission).await?;
 
     let worker = Worker { driver: machine.driver(settings), queue: Arc::clone(&machine.queue), owner };
     let outcome = lead(&worker, &root, &display, &mut signals).await;
@@ -161,6 +175,40 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
         Outcome::TimedOut => Code::TimedOut.into(),
         Outcome::Cancelled => Code::Cancelled.into(),
     })
+}
+
+/// What is asked for.
+enum Task {
+    /// A run of a workflow.
+    Begin(Origin, String, IndexMap<String, String>),
+    /// That a tree goes on.
+    Resume(Box<resume::Asked>),
+}
+
+impl Task {
+    fn of(args: &ExecArgs, global: &Global) -> Result<Self, CliError> {
+        let mut inputs: IndexMap<String, String> = IndexMap::new();
+        for (name, value) in &args.inputs {
+            if inputs.insert(name.clone(), value.clone()).is_some() {
+                return Err(
+                    CliError::usage(format!("the input `{name}` is given twice")).hint("give it once")
+                );
+            }
+        }
+        match (&args.resume, &args.workflow) {
+            (Some(run), _) => Ok(Self::Resume(Box::new(resume::Asked {
+                run: run.clone(),
+                repo: args.repo.clone(),
+                failed_only: args.failed_only,
+                force: args.force,
+                inputs,
+            }))),
+            (None, Some(workflow)) => {
+                Ok(Self::Begin(origin(args.repo.as_ref(), global)?, workflow.clone(), inputs))
+            }
+            (None, None) => Err(CliError::usage("there is no workflow to run").hint("name one")),
+        }
+    }
 }
 
 /// Leads the tree; the first signal cancels it, the second kills what runs.

@@ -108,6 +108,8 @@ fn not_run(step: &StepId, run: &RunId, states: &[RunState]) -> CliError {
 fn attempts(step: &StepState) -> u32 {
     match step {
         StepState::Running { attempt, .. } => *attempt,
+        StepState::Retrying(retrying) => retrying.attempt,
+        StepState::Pending { attempts } => *attempts,
         StepState::Waiting(waiting) => waiting.attempt,
         StepState::Finished { attempt, .. } => *attempt,
         StepState::Skipped { .. } => 0,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use indicatif::MultiProgress;
 use tako_engine::port::Observer;
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::{Line, Recorded};
+use tako_schemas::journal::{Line, Recorded, RunState};
 use tokio::sync::Mutex;
 
 use super::Announcement;
@@ -53,6 +53,17 @@ impl Display {
     /// The run is about to begin.
     pub(crate) async fn announce(&self, announcement: &Announcement) {
         self.say(announcement.lines()).await;
+    }
+
+    /// The runs of a tree that goes on, as they stand.
+    pub(crate) async fn take_up(&self, states: &[RunState]) {
+        let mut state = self.state.lock().await;
+        for known in states {
+            state.narrator.take_up(known);
+            if let Some(live) = &mut state.live {
+                live.add(&known.created.run, &known.created);
+            }
+        }
     }
 
     /// Something about the work as a whole.

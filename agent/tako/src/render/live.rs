@@ -53,7 +53,8 @@ impl Live {
         let _ = self.screen.clear();
     }
 
-    fn add(&mut self, run: &RunId, created: &Created) {
+    /// A row for a run.
+    pub(crate) fn add(&mut self, run: &RunId, created: &Created) {
         let depth = created.ancestors.len();
         let branch = if depth == 0 { String::new() } else { format!("{}└─ ", "   ".repeat(depth - 1)) };
         let bar = ProgressBar::new_spinner().with_style(style());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::{Decision, Entry, Recorded, StepResult, Verdict};
+use tako_schemas::journal::{Decision, Entry, Recorded, RunState, StepResult, Verdict};
 use time::OffsetDateTime;
 
 use super::text::{between, clean_line, duration};
@@ -38,6 +38,13 @@ impl Narrator {
     /// The repository of `run`.
     pub(crate) fn name<'a>(&'a self, run: &'a RunId) -> &'a str {
         self.names.get(run).map_or(run.as_str(), String::as_str)
+    }
+
+    /// Takes up a run in the middle of its journal, behind what `state` knows.
+    pub(crate) fn take_up(&mut self, state: &RunState) {
+        let run = &state.created.run;
+        self.names.insert(run.clone(), state.created.repo.repo.to_string());
+        self.next.insert(run.clone(), (state.seq + 1, BTreeMap::new()));
     }
 
     /// The entries that can be told now that `recorded` is known: each once, in the order of their journal. Several
@@ -75,6 +82,14 @@ impl Narrator {
                 let since = self.started.remove(&(run.clone(), step.clone())).unwrap_or(recorded.at);
                 line(step.as_str(), finished(result, since, recorded.at));
             }
+            Entry::StepRetrying { step, result, not_before } => {
+                let since = self.started.remove(&(run.clone(), step.clone())).unwrap_or(recorded.at);
+                let pause = duration(between(recorded.at, *not_before));
+                let ended = finished(result, since, recorded.at);
+                line(step.as_str(), format!("{ended}; tried again in {pause}"));
+            }
+            Entry::Blocked { reason, .. } => line("-", reason.clone()),
+            Entry::Resumed(resumed) => line("-", format!("resumed by {}", resumed.by)),
             Entry::StepSkipped { step, reason } => line(step.as_str(), format!("skipped: {reason}")),
             Entry::StepWaiting { step, .. } => line(step.as_str(), "waits for its child runs".to_owned()),
             Entry::ChildRequested { step, repo, workflow, child, .. } => {

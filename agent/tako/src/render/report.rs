@@ -95,7 +95,10 @@ impl Report {
                     }
                 }
                 StepState::Skipped { .. } => self.skipped += 1,
-                StepState::Running { .. } | StepState::Waiting(_) => {}
+                StepState::Running { .. }
+                | StepState::Retrying(_)
+                | StepState::Waiting(_)
+                | StepState::Pending { .. } => {}
             }
         }
     }
@@ -138,6 +141,7 @@ impl Report {
         }
         if !success {
             let _ = writeln!(text, "The whole tree: tako status {}", self.run);
+            let _ = writeln!(text, "To go on where it failed: tako exec --resume {}", self.run);
         }
         text
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::{Decision, Outcome, Phase, Process, RunState, StepState, Verdict};
+use tako_schemas::journal::{Decision, Outcome, Phase, Process, Retrying, RunState, StepState, Verdict};
 use time::OffsetDateTime;
 
 use super::text::{between, clean_line, duration, moment};
@@ -175,7 +175,7 @@ fn sign(state: &str) -> &'static str {
     match state {
         "success" => "✓",
         "failure" | "error" | "timed_out" | "cancelled" => "✗",
-        "running" | "waiting" => "●",
+        "running" | "waiting" | "retrying" => "●",
         "interrupted" => "!",
         _ => "○",
     }
@@ -198,12 +198,21 @@ fn steps(state: &RunState, interrupted: bool, now: OffsetDateTime) -> Vec<StepLi
             duration_ms: (!interrupted).then(|| millis(*since, now)),
             ..blank(id, if interrupted { "interrupted" } else { "running" })
         },
+        Some(StepState::Retrying(retrying)) => StepLine {
+            attempt: Some(retrying.attempt),
+            exit_code: retrying.result.exit_code,
+            cause: Some(tried_again(retrying)),
+            ..blank(id, if interrupted { "interrupted" } else { "retrying" })
+        },
+        Some(StepState::Pending { attempts }) => {
+            StepLine { attempt: Some(*attempts).filter(|attempts| *attempts > 0), ..blank(id, "pending") }
+        }
         Some(StepState::Waiting(waiting)) => StepLine {
             attempt: Some(waiting.attempt),
             duration_ms: Some(millis(waiting.since, now)),
             ..blank(id, if interrupted { "interrupted" } else { "waiting" })
         },
-        Some(StepState::Finished { attempt, since, at, result }) => StepLine {
+        Some(StepState::Finished { attempt, since, at, result, .. }) => StepLine {
             attempt: Some(*attempt),
             duration_ms: Some(millis(*since, *at)),
             exit_code: result.exit_code,
@@ -217,8 +226,16 @@ fn steps(state: &RunState, interrupted: bool, now: OffsetDateTime) -> Vec<StepLi
         None => blank(id, "pending"),
     };
     // Blocks that were never entered would only be noise.
-    let entered = |id: &StepId| state.steps.contains_key(id) || !id.is_in_block();
+    let reached =
+        |id: &StepId| state.steps.get(id).is_some_and(|step| !matches!(step, StepState::Pending { .. }));
+    let entered = |id: &StepId| reached(id) || !id.is_in_block();
     state.plan.iter().filter(|step| entered(&step.id)).map(|step| line(&step.id)).collect()
+}
+
+/// Why a step is tried again, and when.
+pub(crate) fn tried_again(retrying: &Retrying) -> String {
+    let cause = retrying.result.cause.as_deref().unwrap_or("no reason given");
+    format!("try {} {cause}, the next begins at {}", retrying.attempt, moment(retrying.not_before))
 }
 
 /// A process that outlived the tako that started it.

@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::id::{RepoId, RepoRef, RunId, StepId};
 use crate::journal::{
     Ancestor, Created, Decision, Entry, EnvChanges, Line, Outcome, Owner, ParentLink, Process, Push,
-    Recorded, Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
+    Recorded, Resumed, Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
 };
 
 fn run() -> RunId {
@@ -69,6 +69,7 @@ fn created(trigger: Trigger) -> Entry {
         ancestors: vec![Ancestor { repo: repo(), workflow: "build".to_owned() }],
         depth_limit: Some(4),
         led_by: Some(owner()),
+        concurrency_limit: Some(2),
     }))
 }
 
@@ -86,6 +87,7 @@ fn bare_created() -> Entry {
         ancestors: Vec::new(),
         depth_limit: None,
         led_by: None,
+        concurrency_limit: None,
     }))
 }
 
@@ -154,7 +156,25 @@ fn entries() -> Vec<Entry> {
         Entry::Planned {
             digest: text(),
             steps: vec![StepHeader { id: step(), name: Some(text()) }, StepHeader { id: step(), name: None }],
+            workflow: None,
         },
+        Entry::Planned { digest: text(), steps: Vec::new(), workflow: Some(json!({ "steps": [] })) },
+        Entry::StepRetrying {
+            step: step(),
+            result: bare_result.clone(),
+            not_before: datetime!(2026-07-26 14:30:22 UTC),
+        },
+        Entry::Blocked { reason: text(), holder: Some(run()) },
+        Entry::Blocked { reason: text(), holder: None },
+        Entry::Resumed(Box::new(Resumed {
+            by: text(),
+            led_by: Some(owner()),
+            children: vec![run()],
+            replan: true,
+            inputs: Some([(text(), text())].into()),
+            commit: Some(text()),
+        })),
+        Entry::Resumed(Box::new(Resumed { by: text(), ..Resumed::default() })),
         Entry::StepStarted { step: step(), attempt: 2 },
         Entry::StepSpawned { step: step(), spawned: Spawned { process, container: Some(text()) } },
         Entry::StepSpawned { step: step(), spawned: Spawned::default() },
