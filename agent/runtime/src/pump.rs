@@ -31,7 +31,7 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    pub(crate) fn new(stdout: PipeReader, stderr: PipeReader, capture: Capture, sink: Sink) -> Self {
+    pub(crate) fn new(stdout: PipeReader, stderr: PipeReader, capture: &Capture, sink: Sink) -> Self {
         let Captured { stdout: out, stderr: err } = capture.channels();
         Self {
             stdout: Stream { pipe: Some(stdout), channel: out },

@@ -68,7 +68,7 @@ async fn look_after(
     let pump = Pump::new(
         stdout,
         stderr,
-        Capture { wanted: command.capture, limit_bytes, pulse: command.pulse.clone() },
+        &Capture { wanted: command.capture, limit_bytes, pulse: command.pulse.clone() },
         sink,
     );
     let (at_end, ended) = io::pipe().map_err(|error| machine("create a pipe", error))?;

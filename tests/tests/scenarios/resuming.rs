@@ -141,7 +141,7 @@ fn a_changed_workflow_is_refused_unless_forced() {
     };
     let repo = home.add("o/a", &text("exit 3"));
     let run = home.tako(&["exec", "go", "--repo=o/a"]).expect(1).run().to_owned();
-    repo.write("tako.yml", &text("echo hello $TAKO_INPUT_NAME")).commit("Mend it");
+    repo.write("tako.yml", text("echo hello $TAKO_INPUT_NAME")).commit("Mend it");
     let refused = resume(&home, &run, &["--inputs.name=eve"]).expect(2);
     for part in [
         "what it is to do has changed",

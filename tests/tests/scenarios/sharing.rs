@@ -88,7 +88,7 @@ fn a_newer_run_of_a_group_can_cancel_the_older_one() {
     };
     home.add("o/a", &text("echo ready; sleep 60"));
     home.add("o/b", &text("echo newer"));
-    let mut older = super::cancelling::start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+    let mut older = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
     let run = home.status(None)["run"].as_str().unwrap().to_owned();
     let newer = home.tako(&["exec", "go", "--repo=o/b"]).expect(0);
     assert_eq!(older.wait(), Some(130));

@@ -104,7 +104,7 @@ pub(crate) async fn forward(
 /// Writes pieces until there are no more. Blocks.
 pub(crate) fn write(
     mut pieces: mpsc::Receiver<Piece>,
-    capture: Capture,
+    capture: &Capture,
     mut sink: Sink,
 ) -> Result<Output, RuntimeError> {
     let Captured { mut stdout, mut stderr }: Captured<Channel> = capture.channels();

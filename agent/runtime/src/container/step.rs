@@ -197,7 +197,7 @@ async fn look_after(
     let kills_before = instance.memory_kills().await;
 
     let written = async {
-        let written = on_thread(move || output::write(pieces, capture, sink)).await;
+        let written = on_thread(move || output::write(pieces, &capture, sink)).await;
         if written.is_err() {
             // Nobody reads what it writes any more.
             grace.shorten(Duration::ZERO);
