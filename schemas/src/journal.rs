@@ -14,4 +14,4 @@ pub use entry::{
     Resumed, Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
 };
 pub use line::Line;
-pub use state::{Blocked, Child, Ended, InvalidEntry, Phase, Retrying, RunState, StepState, WaitingStep};
+pub use state::{Child, Ended, InvalidEntry, Phase, Retrying, RunState, StepState, WaitingStep};

@@ -106,27 +106,18 @@ impl Driver {
                     session.catch_up().await?;
                 }
                 Err(prepare::Trouble::Drive(error)) => return Err(error),
-                Err(prepare::Trouble::Fault(fault))
-                    if {
-                        failed += 1;
-                        self.again(session, &fault, failed, kill).await?
-                    } => {}
-                // Children must not outlive the run above them.
-                Err(
-                    prepare::Trouble::Fault(Fault { cause, .. })
-                    | prepare::Trouble::Over(Fault { cause, .. }),
-                ) if session.state.open_children().next().is_some() => {
-                    self.cancel_children(&session.state, &cause).await?;
-                    self.clear_up(session).await;
-                    if give_up_lease(session, Settle::Park { until: None }).await? {
-                        return Ok(Left::Parked);
+                Err(prepare::Trouble::Fault(fault)) => {
+                    failed += 1;
+                    if !self.again(session, &fault, failed, kill).await?
+                        && let Some(left) = self.unprepared(session, fault).await?
+                    {
+                        return Ok(left);
                     }
                 }
-                Err(
-                    prepare::Trouble::Fault(Fault { outcome, cause })
-                    | prepare::Trouble::Over(Fault { outcome, cause }),
-                ) => {
-                    return self.over(session, None, outcome, Some(cause)).await;
+                Err(prepare::Trouble::Over(fault)) => {
+                    if let Some(left) = self.unprepared(session, fault).await? {
+                        return Ok(left);
+                    }
                 }
             }
         };
@@ -178,6 +169,18 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Ends a run that cannot be prepared, or parks it until its children have ended: they must not outlive it. `None`
+    /// when others added to its journal meanwhile.
+    async fn unprepared(&self, session: &mut Session<'_>, fault: Fault) -> Result<Option<Left>, DriveError> {
+        if session.state.open_children().next().is_none() {
+            return self.over(session, None, fault.outcome, Some(fault.cause)).await.map(Some);
+        }
+        self.cancel_children(&session.state, &fault.cause).await?;
+        self.clear_up(session).await;
+        let parked = give_up_lease(session, Settle::Park { until: None }).await?;
+        Ok(parked.then_some(Left::Parked))
     }
 
     async fn cancel_children(&self, state: &RunState, reason: &str) -> Result<(), DriveError> {

@@ -47,7 +47,6 @@ impl Encoded {
         matches!(
             self.entry,
             Entry::Claimed { .. }
-                | Entry::Blocked { .. }
                 | Entry::Resumed(_)
                 | Entry::Interrupted { .. }
                 | Entry::CancelRequested { .. }

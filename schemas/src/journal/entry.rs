@@ -149,14 +149,6 @@ pub enum Entry {
     },
     /// The run gave up its lease until its children have ended.
     Parked,
-    /// The run waits in line, and this is what for.
-    Blocked {
-        /// Which lock or limit, one line.
-        reason: String,
-        /// The run that holds it, where it is one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        holder: Option<RunId>,
-    },
     /// A run that was over, or that nobody led any more, goes on: what finished stays, what failed goes again.
     Resumed(Box<Resumed>),
     /// The lease ended without its owner's doing.

@@ -1,8 +1,10 @@
 //! What each entry makes of a run's state, and which entries may follow it.
 
+use std::sync::Arc;
+
 use super::entry::{Created, Entry, Outcome, Recorded, Resumed};
 use super::resume;
-use super::state::{Blocked, Child, Ended, InvalidEntry, Phase, Retrying, RunState, StepState, WaitingStep};
+use super::state::{Child, Ended, InvalidEntry, Phase, Retrying, RunState, StepState, WaitingStep};
 use crate::id::StepId;
 use indexmap::IndexMap;
 
@@ -37,8 +39,6 @@ impl RunState {
             events: Vec::new(),
             decisions: Vec::new(),
             children: IndexMap::new(),
-            blocked: None,
-            resumed: 0,
             cancel: None,
             interruptions: Vec::new(),
         })
@@ -80,7 +80,6 @@ impl RunState {
             Entry::Created(_) => {}
             Entry::Claimed { owner, attempt } => {
                 self.phase = Phase::Active { owner: owner.clone() };
-                self.blocked = None;
                 self.attempt = *attempt;
                 self.started_at.get_or_insert(at);
             }
@@ -94,7 +93,7 @@ impl RunState {
             }
             Entry::Planned { digest, steps, workflow } => {
                 self.digest = Some(digest.clone());
-                self.workflow.clone_from(workflow);
+                self.workflow = workflow.clone().map(Arc::new);
                 self.plan.clone_from(steps);
             }
             Entry::StepStarted { step, attempt } => {
@@ -170,10 +169,6 @@ impl RunState {
                 }
             }
             Entry::Parked => self.phase = Phase::Parked,
-            Entry::Blocked { reason, holder } => {
-                let (reason, holder) = (reason.clone(), holder.clone());
-                self.blocked = Some(Blocked { reason, holder, since: at });
-            }
             Entry::Resumed(resumed) => resume::apply(self, resumed, at),
             Entry::Interrupted { reason } => {
                 self.phase = Phase::Interrupted { reason: reason.clone() };
@@ -203,7 +198,6 @@ impl RunState {
             },
             // Facts from outside: they need no lease.
             Entry::CancelRequested { .. } => None,
-            Entry::Blocked { .. } => leased.then(|| "it has its lease".to_owned()),
             Entry::Resumed(resumed) => self.admit_resumed(resumed, leased),
             Entry::ChildFinished { child, .. } => match self.children.get(child) {
                 None => Some(format!("`{child}` is no child of this run")),
@@ -276,7 +270,6 @@ impl Entry {
             Self::ChildRequested { .. } => "child_requested",
             Self::ChildFinished { .. } => "child_finished",
             Self::Parked => "parked",
-            Self::Blocked { .. } => "blocked",
             Self::Resumed(_) => "resumed",
             Self::Interrupted { .. } => "interrupted",
             Self::CancelRequested { .. } => "cancel_requested",

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 use super::entry::Resumed;
-use super::state::{Child, Phase, RunState, StepState, WaitingStep};
+use super::state::{Phase, RunState, StepState, WaitingStep};
 use crate::id::StepId;
 
 /// Makes of `state` where the run stands once it goes on.
@@ -16,11 +16,13 @@ pub(super) fn apply(state: &mut RunState, resumed: &Resumed, at: OffsetDateTime)
         }
     }
     let again = again(state);
+    forget_skipped_behind(state, &again);
     for id in &again {
-        let Some(step) = state.steps.get_mut(id) else { continue };
-        *step = tried_again(step, state.children.values().any(|child| is_open(child, id)), at);
+        let waits = state.children_of(id).any(|(_, child)| child.ended.is_none());
+        if let Some(step) = state.steps.get_mut(id) {
+            *step = tried_again(step, waits, at);
+        }
     }
-    skipped_behind(state, &again);
     let waiting = state.steps.values_mut().filter_map(|step| match step {
         StepState::Waiting(waiting) => Some(waiting),
         _ => None,
@@ -47,14 +49,12 @@ pub(super) fn apply(state: &mut RunState, resumed: &Resumed, at: OffsetDateTime)
     state.phase = Phase::Queued;
     state.started_at = None;
     state.cancel = None;
-    state.blocked = None;
     state.interruptions.clear();
-    state.resumed += 1;
 }
 
 /// The steps that go again: those that did not succeed, and the blocks that ran for them.
 fn again(state: &RunState) -> HashSet<StepId> {
-    let mut again = HashSet::new();
+    let mut again: HashSet<&str> = HashSet::new();
     // Of a block's steps the owner was reached before.
     for (id, step) in &state.steps {
         let own = match step {
@@ -65,44 +65,37 @@ fn again(state: &RunState) -> HashSet<StepId> {
             None => false,
             // The workflow's own blocks.
             Some(None) => true,
-            Some(Some(owner)) => again.iter().any(|id: &StepId| id.as_str() == owner),
+            Some(Some(owner)) => again.contains(owner),
         };
         if own || for_another {
-            again.insert(id.clone());
+            again.insert(id.as_str());
         }
     }
-    again
+    state.steps.keys().filter(|id| again.contains(id.as_str())).cloned().collect()
 }
 
-fn is_open(child: &Child, step: &StepId) -> bool {
-    child.step == *step && child.ended.is_none()
+/// What was skipped behind a step that goes again may not be this time.
+fn forget_skipped_behind(state: &mut RunState, again: &HashSet<StepId>) {
+    let first = state.plan.iter().position(|step| again.contains(&step.id) && !step.id.is_in_block());
+    let behind: HashSet<&StepId> =
+        state.plan.iter().skip(first.unwrap_or(usize::MAX)).map(|step| &step.id).collect();
+    state.steps.retain(|id, step| !(matches!(step, StepState::Skipped { .. }) && behind.contains(id)));
 }
 
-fn tried_again(step: &StepState, has_open_children: bool, at: OffsetDateTime) -> StepState {
+/// What becomes of a step that goes again; `waits` says that children of it do too.
+fn tried_again(step: &StepState, waits: bool, at: OffsetDateTime) -> StepState {
     match step {
-        // Its children go on, so it waits for them again.
-        StepState::Finished { attempt, wait: Some(wait), since, .. } if has_open_children => {
+        StepState::Finished { attempt, wait: Some(wait), since, .. } if waits => {
             let mut wait = wait.clone();
             let allowed = wait.deadline.map(|deadline| deadline - *since);
             wait.deadline = allowed.map(|allowed| at + allowed);
             StepState::Waiting(WaitingStep { attempt: *attempt, since: at, wait })
         }
-        StepState::Finished { attempt, .. } => StepState::Pending { attempts: *attempt },
-        StepState::Running { attempt, .. } => StepState::Pending { attempts: *attempt },
-        StepState::Retrying(retrying) => StepState::Pending { attempts: retrying.attempt },
-        StepState::Waiting(waiting) => StepState::Waiting(waiting.clone()),
-        StepState::Pending { attempts } => StepState::Pending { attempts: *attempts },
-        StepState::Skipped { .. } => StepState::Pending { attempts: 0 },
-    }
-}
-
-/// What was skipped behind a step that goes again may not be this time.
-fn skipped_behind(state: &mut RunState, again: &HashSet<StepId>) {
-    let first = state.plan.iter().position(|step| again.contains(&step.id) && step.id.block_of().is_none());
-    let Some(first) = first else { return };
-    for step in &state.plan[first..] {
-        if let Some(StepState::Skipped { .. }) = state.steps.get(&step.id) {
-            state.steps.shift_remove(&step.id);
+        StepState::Finished { attempt, .. } | StepState::Running { attempt, .. } => {
+            StepState::Pending { attempts: *attempt }
         }
+        StepState::Retrying(retrying) => StepState::Pending { attempts: retrying.attempt },
+        StepState::Skipped { .. } => StepState::Pending { attempts: 0 },
+        StepState::Waiting(_) | StepState::Pending { .. } => step.clone(),
     }
 }

@@ -3,6 +3,8 @@
 //! [`RunState::apply`] is total and pure. Nothing else changes a state, so status, resume, the driver and the
 //! tests cannot disagree about what a journal means.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -37,7 +39,7 @@ pub struct RunState {
     /// SHA-256 of its workflow.
     pub digest: Option<String>,
     /// The workflow as it was planned, where the journal has it.
-    pub workflow: Option<Value>,
+    pub workflow: Option<Arc<Value>>,
     /// Its steps in plan order; empty before the workflow was read.
     pub plan: Vec<StepHeader>,
     /// What is known of each step; absent means not reached yet.
@@ -48,10 +50,6 @@ pub struct RunState {
     pub decisions: Vec<(String, Vec<Decision>)>,
     /// Child runs in the order they were asked for.
     pub children: IndexMap<RunId, Child>,
-    /// What it waits in line for, since when; absent while it does not, or nobody has said so.
-    pub blocked: Option<Blocked>,
-    /// How often it was resumed after it had ended, or was left.
-    pub resumed: u32,
     /// Who asked to stop it, and when.
     pub cancel: Option<(String, OffsetDateTime)>,
     /// Leases that ended without their owners' doing: the attempt and why.
@@ -77,17 +75,6 @@ pub enum Phase {
     },
     /// Over.
     Finished(Ended),
-}
-
-/// What a run waits in line for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocked {
-    /// Which lock or limit, one line.
-    pub reason: String,
-    /// The run that holds it, where it is one.
-    pub holder: Option<RunId>,
-    /// Since when.
-    pub since: OffsetDateTime,
 }
 
 /// The end of a run.

@@ -22,8 +22,7 @@ impl Driver {
         fault: Fault,
     ) -> Result<(), DriveError> {
         let result = conclude::failed(&prepared.plan.steps[index].step, fault, None, EnvChanges::default());
-        let entry = self.failed_try(session, prepared, index, result);
-        session.record(vec![entry]).await
+        session.record(vec![self.failed_try(session, prepared, index, result)]).await
     }
 
     /// Ends a step that would fail again.

@@ -33,8 +33,8 @@ pub(super) fn of_workflow(state: &RunState, plan: &Plan) -> Vec<Change> {
         diff,
     };
     let now = serde_json::to_value(&plan.workflow).unwrap_or_default();
-    let before = state.workflow.clone().unwrap_or_default();
-    let (before, now) = (flat(&before), flat(&now));
+    let before = state.workflow.as_deref().map(flat).unwrap_or_default();
+    let now = flat(&now);
     let places = before.keys().chain(now.keys().filter(|place| !before.contains_key(*place)));
     let differ = places.filter(|place| before.get(*place) != now.get(*place));
     let text = |side: &IndexMap<String, String>, place: &str| side.get(place).cloned().unwrap_or_default();

@@ -138,7 +138,6 @@ fn follow(
             | Entry::Claimed { .. }
             | Entry::Interrupted { .. }
             | Entry::CancelRequested { .. }
-            | Entry::Blocked { .. }
             | Entry::Resumed(_)
             | Entry::Finished { .. } => true,
             Entry::EventRecorded { event, .. } => event.source != state.created.repo.repo,

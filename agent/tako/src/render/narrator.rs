@@ -88,7 +88,6 @@ impl Narrator {
                 let ended = finished(result, since, recorded.at);
                 line(step.as_str(), format!("{ended}; tried again in {pause}"));
             }
-            Entry::Blocked { reason, .. } => line("-", reason.clone()),
             Entry::Resumed(resumed) => line("-", format!("resumed by {}", resumed.by)),
             Entry::StepSkipped { step, reason } => line(step.as_str(), format!("skipped: {reason}")),
             Entry::StepWaiting { step, .. } => line(step.as_str(), "waits for its child runs".to_owned()),

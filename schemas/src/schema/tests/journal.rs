@@ -164,8 +164,6 @@ fn entries() -> Vec<Entry> {
             result: bare_result.clone(),
             not_before: datetime!(2026-07-26 14:30:22 UTC),
         },
-        Entry::Blocked { reason: text(), holder: Some(run()) },
-        Entry::Blocked { reason: text(), holder: None },
         Entry::Resumed(Box::new(Resumed {
             by: text(),
             led_by: Some(owner()),
