@@ -183,15 +183,9 @@ pub(crate) fn set_aside(
     connection: &Connection,
     effects: &mut Effects,
     root: &RunId,
-    seen: Option<u64>,
     at: Stamp,
     reason: &str,
 ) -> Result<bool, JournalError> {
-    if let Some(seen) = seen
-        && append::head(connection, root)?.seq != seen
-    {
-        return Ok(false);
-    }
     let leased: Vec<String> = connection
         .prepare_cached("SELECT run FROM jobs WHERE state = 'leased' AND root = ?1 ORDER BY place")
         .and_then(|mut statement| statement.query_map([root.as_str()], |row| row.get(0))?.collect())

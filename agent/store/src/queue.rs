@@ -94,11 +94,11 @@ impl QueueAdmin for SqliteStore {
         self.readers.read(line::unfinished_trees).await
     }
 
-    async fn set_aside(&self, root: &RunId, seen: Option<u64>, reason: &str) -> Result<bool, QueueError> {
+    async fn set_aside(&self, root: &RunId, reason: &str) -> Result<bool, QueueError> {
         let (root, reason, now) = (root.clone(), reason.to_owned(), self.clock.now());
         self.writer
             .write(move |connection, effects| {
-                line::set_aside(connection, effects, &root, seen, now.into(), &reason)
+                line::set_aside(connection, effects, &root, now.into(), &reason)
             })
             .await
     }

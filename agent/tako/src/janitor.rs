@@ -38,7 +38,6 @@ pub(crate) async fn set_dead_trees_aside(
     for root in queue.unfinished_trees().await? {
         let Some((state, _)) = history::read(journal, &root).await? else { continue };
         let Some(reason) = lost_leader(&state) else { continue };
-        let seen = state.seq;
         let living = match &mut living {
             Some(living) => living,
             None => living.insert(processes(runtime).await),
@@ -59,7 +58,7 @@ pub(crate) async fn set_dead_trees_aside(
                 }
             }
         }
-        if queue.set_aside(&root, Some(seen), &reason).await? {
+        if queue.set_aside(&root, &reason).await? {
             aside.push(root);
         }
     }

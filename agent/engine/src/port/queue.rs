@@ -66,11 +66,10 @@ pub trait QueueAdmin: Queue {
     /// Takes the whole tree of `root` out of the queue: its leases are revoked, with an [`Entry::Interrupted`] and
     /// `reason` in the journal of each run that had one, and from now on none of its jobs can be claimed or stands
     /// in the way of a job of another tree. The jobs stay, so that the tree can be resumed. Returns whether there
-    /// was anything to set aside. Nothing happens when the root's journal has grown past entry `seen`: it may have been
-    /// resumed since then.
+    /// was anything to set aside.
     ///
     /// [`Entry::Interrupted`]: tako_schemas::journal::Entry::Interrupted
-    async fn set_aside(&self, root: &RunId, seen: Option<u64>, reason: &str) -> Result<bool, QueueError>;
+    async fn set_aside(&self, root: &RunId, reason: &str) -> Result<bool, QueueError>;
 }
 
 /// One ask: a run that waits to be led.

@@ -144,7 +144,7 @@ pub async fn urging_lets_a_waiting_job_through(world: &World) {
     urge(1).await;
     let again = world.claim_in(&run(1), "a").await.unwrap();
     assert!(again.errand, "a parked one too");
-    assert!(world.store.queue.set_aside(&run(2), None, "gone").await.unwrap());
+    assert!(world.store.queue.set_aside(&run(2), "gone").await.unwrap());
     urge(2).await;
     assert_eq!(world.claim_in(&run(2), "a").await, None);
 }

@@ -231,7 +231,7 @@ pub async fn a_run_that_is_over_leaves_the_queue(world: &World) {
 /// A tree that is set aside is out of everybody's way and keeps its jobs.
 pub async fn a_tree_can_be_set_aside(world: &World) {
     let queue = &world.store.queue;
-    assert!(!queue.set_aside(&run(1), None, "gone").await.unwrap(), "there is no such tree");
+    assert!(!queue.set_aside(&run(1), "gone").await.unwrap(), "there is no such tree");
     assert_eq!(queue.unfinished_trees().await.unwrap(), []);
     let locked = |n, root| super::world::locked(&run(n), &run(root), "key");
     // Run 9 is older than the rest.
@@ -248,9 +248,8 @@ pub async fn a_tree_can_be_set_aside(world: &World) {
     world.park(&parked, until).await;
     assert_eq!(world.claim_in(&run(4), "b").await, None, "the key is taken");
 
-    assert!(!queue.set_aside(&run(1), Some(99), "it was resumed").await.unwrap(), "its journal is another");
-    assert!(queue.set_aside(&run(1), None, "its process is gone").await.unwrap());
-    assert!(!queue.set_aside(&run(1), None, "again").await.unwrap());
+    assert!(queue.set_aside(&run(1), "its process is gone").await.unwrap());
+    assert!(!queue.set_aside(&run(1), "again").await.unwrap());
     assert_eq!(queue.unfinished_trees().await.unwrap(), [run(9), run(4)]);
     let reason = "its process is gone".to_owned();
     assert_eq!(world.state(&run(1)).await.phase, Phase::Interrupted { reason });

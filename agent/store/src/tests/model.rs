@@ -157,7 +157,7 @@ async fn perform(world: &World, known: &mut Known, act: Act) {
             }
         }
         Act::SetAside { root } => {
-            if world.store.queue.set_aside(&run(1000 + root), None, "aside").await.unwrap() {
+            if world.store.queue.set_aside(&run(1000 + root), "aside").await.unwrap() {
                 known.aside.insert(run(1000 + root));
             }
         }
