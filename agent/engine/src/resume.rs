@@ -6,6 +6,8 @@
 mod changes;
 mod tree;
 
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use tako_schemas::id::{RepoRef, RunId};
 use tako_schemas::input::{InputError, resolve_inputs};
@@ -14,7 +16,7 @@ use tako_schemas::journal::{Entry, Owner, Resumed, RunState, Trigger};
 use crate::fault::Fault;
 use crate::history;
 use crate::loading;
-use crate::mapping;
+use crate::mapping::{self, Beginning};
 use crate::origin::origin;
 use crate::plan::Plan;
 use crate::port::{Append, Job, JournalError, ResumedTree, Transaction};
@@ -141,7 +143,9 @@ pub async fn resume(
         let root = &states[0];
         refuse(root, request, &is_alive)?;
         let mut draft = Draft::new(desk, settings, request);
-        let choices = tree::choose(&states, request.failed_only);
+        draft.begin_anew(&states).await;
+        let hopeless = draft.hopeless.keys().cloned().collect();
+        let choices = tree::choose(&states, request.failed_only, &hopeless);
         for (state, choice) in states.iter().zip(&choices) {
             draft.consider(state, choice).await?;
         }
@@ -203,13 +207,31 @@ struct Draft<'a> {
     appends: Vec<Append>,
     jobs: Vec<Job>,
     changes: Vec<Change>,
-    notes: Vec<String>,
+    /// Subscribers that could not start before, and can now.
+    beginnings: HashMap<RunId, Beginning>,
+    /// Those that still cannot, and why.
+    hopeless: IndexMap<RunId, String>,
 }
 
 impl<'a> Draft<'a> {
     fn new(desk: &'a Desk, settings: &'a Settings, request: &'a Request) -> Self {
-        let (appends, jobs, changes, notes) = Default::default();
-        Self { desk, settings, request, appends, jobs, changes, notes }
+        let (appends, jobs, changes) = Default::default();
+        let (beginnings, hopeless) = Default::default();
+        Self { desk, settings, request, appends, jobs, changes, beginnings, hopeless }
+    }
+
+    /// Finds out how subscribers begin that could not before. Who still cannot keeps nobody else from going on.
+    async fn begin_anew(&mut self, states: &[RunState]) {
+        for state in states.iter().filter(|state| tree::never_began(state)) {
+            let created = &state.created;
+            match self.begin(state).await {
+                Ok(beginning) => drop(self.beginnings.insert(created.run.clone(), beginning)),
+                Err(Fault { cause, .. }) => {
+                    let why = format!("{} {} still cannot start: {cause}", created.repo, created.workflow);
+                    self.hopeless.insert(created.run.clone(), why);
+                }
+            }
+        }
     }
 
     /// Adds what it takes for the run of `state` to go on.
@@ -227,14 +249,9 @@ impl<'a> Draft<'a> {
             workflow: state.created.workflow.clone(),
             fault: Box::new(fault),
         };
-        let claims = if tree::never_began(state) {
-            match self.begin(state).await {
-                Ok(beginning) => {
-                    (resumed.inputs, resumed.commit) = (Some(beginning.inputs), beginning.commit);
-                    beginning.claims
-                }
-                Err(fault) => return Err(unusable(fault)),
-            }
+        let claims = if let Some(beginning) = self.beginnings.remove(&state.created.run) {
+            (resumed.inputs, resumed.commit) = (Some(beginning.inputs), beginning.commit);
+            beginning.claims
         } else {
             let plan = self.plan(state).await.map_err(unusable)?;
             let before = self.changes.len();
@@ -278,7 +295,7 @@ impl<'a> Draft<'a> {
     }
 
     /// How a subscriber begins that could not before.
-    async fn begin(&self, state: &RunState) -> Result<mapping::Beginning, Fault> {
+    async fn begin(&self, state: &RunState) -> Result<Beginning, Fault> {
         let Desk { repos, steps, .. } = self.desk;
         let Trigger::Event { event } = &state.created.trigger else {
             return Err(Fault::error("it was started by no event"));
@@ -289,7 +306,7 @@ impl<'a> Draft<'a> {
 
     fn finish(self, root: &RunState) -> (Transaction, Vec<RunId>, Vec<String>) {
         let runs: Vec<RunId> = self.appends.iter().map(|append| append.run.clone()).collect();
-        let mut notes = self.notes;
+        let mut notes: Vec<String> = self.hopeless.into_values().collect();
         if !self.changes.is_empty() {
             notes.push("what changed is taken as it is now; what finished stays as it was".to_owned());
         }

@@ -110,6 +110,11 @@ impl Home {
         self.root.join("logs")
     }
 
+    /// A file whose lock says whose turn it is to change what others may just be looking at; see the janitor.
+    pub(crate) fn turn(&self) -> PathBuf {
+        self.root.join("turn.lock")
+    }
+
     /// What keeps files that steps need while they run.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.root.join("scratch")

@@ -1,5 +1,11 @@
 //! Ends what dead Tako processes left behind.
 
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
 use tako_engine::driver::DriveError;
 use tako_engine::history;
 use tako_engine::port::{Journal, QueueAdmin, Runtime};
@@ -22,6 +28,29 @@ async fn processes(runtime: &dyn Runtime) -> Vec<(Process, RunId)> {
     })
 }
 
+/// The right to end what dead processes left, and to go on with it: held by one process at a time, so that nobody ends
+/// what another one has just begun anew. Given up when it is dropped, and when its holder dies.
+#[derive(Debug)]
+pub(crate) struct Turn(#[expect(dead_code, reason = "closing the file is what gives it up")] File);
+
+impl Turn {
+    /// How often it is asked for while somebody else has it.
+    const PAUSE: Duration = Duration::from_millis(20);
+
+    /// Waits for the turn at `path`. Dropping the future is harmless.
+    pub(crate) async fn take(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(Self::PAUSE).await,
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+    }
+}
+
 /// Sets every tree aside whose leading process is dead: kills what its steps left running, writes down that it
 /// was interrupted, and frees its locks. Returns the roots of these trees.
 ///
@@ -29,6 +58,7 @@ async fn processes(runtime: &dyn Runtime) -> Vec<(Process, RunId)> {
 ///
 /// When a journal cannot be read or written.
 pub(crate) async fn set_dead_trees_aside(
+    _turn: &Turn,
     journal: &dyn Journal,
     queue: &dyn QueueAdmin,
     runtime: &dyn Runtime,

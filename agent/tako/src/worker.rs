@@ -1,5 +1,6 @@
 //! Leads the runs of one tree in this process, several at once.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tako_schemas::journal::{Outcome, Owner};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::janitor;
+use crate::janitor::{self, Turn};
 use crate::lease::{Report, lead};
 use crate::render::display::Display;
 
@@ -23,6 +24,8 @@ pub(crate) struct Worker {
     pub(crate) driver: Arc<Driver>,
     pub(crate) queue: Arc<dyn QueueAdmin>,
     pub(crate) owner: Owner,
+    /// Where the janitor's turn is taken.
+    pub(crate) turn: PathBuf,
 }
 
 impl Worker {
@@ -86,9 +89,12 @@ impl Worker {
 
     async fn set_dead_trees_aside(&self) {
         let Ports { journal, runtime, .. } = self.driver.ports();
-        let aside =
-            janitor::set_dead_trees_aside(journal.as_ref(), self.queue.as_ref(), runtime.as_ref()).await;
-        match aside {
+        let turn = match Turn::take(&self.turn).await {
+            Ok(turn) => turn,
+            Err(error) => return tracing::warn!(%error, "cannot lock the home"),
+        };
+        let (queue, runtime) = (self.queue.as_ref(), runtime.as_ref());
+        match janitor::set_dead_trees_aside(&turn, journal.as_ref(), queue, runtime).await {
             Ok(trees) => {
                 trees.iter().for_each(|run| tracing::info!(%run, "an interrupted run was set aside"));
             }

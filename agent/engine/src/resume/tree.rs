@@ -1,6 +1,6 @@
 //! Which runs of a tree go on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tako_schemas::event::Event;
 use tako_schemas::id::RunId;
@@ -24,21 +24,22 @@ pub(super) enum Choice {
     },
 }
 
-/// For every one of `states` (parents first) what becomes of it.
-pub(super) fn choose(states: &[RunState], failed_only: bool) -> Vec<Choice> {
+/// For every one of `states` (parents first) what becomes of it. Those of `hopeless` cannot go on.
+pub(super) fn choose(states: &[RunState], failed_only: bool, hopeless: &HashSet<RunId>) -> Vec<Choice> {
     let known: HashMap<&RunId, &RunState> = states.iter().map(|state| (&state.created.run, state)).collect();
-    let mut again: Vec<&RunId> = Vec::new();
+    let mut again: HashSet<&RunId> = HashSet::new();
     for state in states {
+        let run = &state.created.run;
         let with_parent = state.created.parent.as_ref().is_none_or(|parent| {
-            again.contains(&&parent.run)
-                && known.get(&parent.run).is_some_and(|above| !is_tolerated(above, &state.created.run))
+            again.contains(&parent.run)
+                && known.get(&parent.run).is_some_and(|above| !is_tolerated(above, run))
         });
-        if with_parent && goes_on(state, failed_only) {
-            again.push(&state.created.run);
+        if with_parent && goes_on(state, failed_only) && !hopeless.contains(run) {
+            again.insert(run);
         }
     }
     let choice = |state: &RunState| {
-        if !again.contains(&&state.created.run) {
+        if !again.contains(&state.created.run) {
             return Choice::Stays;
         }
         let ended = state.children.iter().filter(|(run, child)| child.ended.is_some() && again.contains(run));
@@ -70,7 +71,10 @@ fn is_tolerated(parent: &RunState, child: &RunId) -> bool {
 
 /// Whether the run ended before anybody could lead it: its inputs did not fit, or its file did not load.
 pub(super) fn never_began(state: &RunState) -> bool {
-    state.attempt == 0 && state.cancel.is_none() && state.ended().is_some()
+    state.created.parent.is_some()
+        && state.attempt == 0
+        && state.cancel.is_none()
+        && state.ended().is_some_and(|ended| !ended.outcome.is_success())
 }
 
 /// The subscription that started the run of `state`, as its file has it now.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::Global;
 use crate::error::{CliError, Code};
 use crate::home::Home;
-use crate::janitor;
+use crate::janitor::{self, Turn};
 use crate::render::display::Display;
 use crate::render::{self, Announcement, excerpt};
 use crate::signals::Signals;
@@ -128,9 +128,9 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     let display = Display::new(args.output, args.debug_subscriptions, global);
     let machine = wiring::machine(&home, &config, Arc::clone(&display) as Arc<dyn Observer>)?;
     let journal = machine.ports.journal.as_ref();
-    for root in
-        janitor::set_dead_trees_aside(journal, machine.queue.as_ref(), machine.ports.runtime.as_ref()).await?
-    {
+    let turn = Turn::take(&home.turn()).await.map_err(|error| CliError::io("lock the home", &error))?;
+    let (queue, runtime) = (machine.queue.as_ref(), machine.ports.runtime.as_ref());
+    for root in janitor::set_dead_trees_aside(&turn, journal, queue, runtime).await? {
         tracing::info!(run = %root, "an interrupted run was set aside");
     }
     // An engine that does not answer keeps nobody waiting.
@@ -146,6 +146,7 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     let begun = async {
         match task {
             Task::Begin(origin, workflow, inputs) => {
+                drop(turn);
                 let (trigger, led_by) = (Trigger::Exec, Some(owner.clone()));
                 let request = Request { origin, workflow, inputs, trigger, led_by };
                 let submission = submit::prepare(&desk, &settings, request).await.map_err(refused)?;
@@ -153,7 +154,7 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
                 display.announce(&Announcement::of(&submission.created)).await;
                 Ok(submit::submit(&desk, submission).await?)
             }
-            Task::Resume(request) => resume::resume(&desk, &settings, *request, &owner, &display).await,
+            Task::Resume(asked) => resume::resume(&desk, &settings, *asked, &owner, &display, turn).await,
         }
     };
     // A repository may have to be cloned first; nobody has to wait for that.
@@ -164,7 +165,8 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
         }
     };
 
-    let worker = Worker { driver: machine.driver(settings), queue: Arc::clone(&machine.queue), owner };
+    let (driver, queue) = (machine.driver(settings), Arc::clone(&machine.queue));
+    let worker = Worker { driver, queue, owner, turn: home.turn() };
     let outcome = lead(&worker, &root, &display, &mut signals).await;
     let report = render::report::of(journal, &wiring::logs(&home), &root).await?;
     display.conclude(&report).await;

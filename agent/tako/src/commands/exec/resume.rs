@@ -8,6 +8,7 @@ use tako_schemas::id::{RepoRef, RunId};
 use tako_schemas::journal::Owner;
 
 use crate::error::{CliError, no_such_run};
+use crate::janitor::Turn;
 use crate::render::Announcement;
 use crate::render::display::Display;
 use crate::render::text::clean_line;
@@ -24,20 +25,23 @@ pub(super) struct Asked {
     pub(super) inputs: IndexMap<String, String>,
 }
 
-/// Makes the tree go on under `owner`; its root.
+/// Makes the tree go on under `owner`; its root. Whoever has the turn has ended what a dead process left of it.
 pub(super) async fn resume(
     desk: &Desk,
     settings: &Settings,
     asked: Asked,
     owner: &Owner,
     display: &Display,
+    turn: Turn,
 ) -> Result<RunId, CliError> {
     let Asked { run, repo, failed_only, force, inputs } = asked;
     let (by, led_by) = ("tako exec --resume".to_owned(), owner.clone());
     let request = Request { run, repo, failed_only, force, inputs, by, led_by };
     // Whoever cannot be seen from here may be alive.
     let alive = |owner: &Owner| is_alive(owner) != Liveness::Dead;
-    let resumption = resume::resume(desk, settings, &request, alive).await.map_err(refused)?;
+    let resumption = resume::resume(desk, settings, &request, alive).await;
+    drop(turn);
+    let resumption = resumption.map_err(refused)?;
     display.take_up(&resumption.before).await;
     display.announce(&Announcement::of(&resumption.root.created)).await;
     let more = match resumption.runs.len() {
