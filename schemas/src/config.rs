@@ -4,6 +4,7 @@
 mod agent;
 mod clone;
 mod policy;
+mod secrets;
 mod server;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub use agent::{AgentConfig, AgentIsolation};
 pub use clone::{CloneConfig, Credential};
 pub use policy::PolicyConfig;
+pub use secrets::{AgentSecretsConfig, SecretRule, SecretsConfig};
 pub use server::{GithubConfig, ServerConfig, WebhookConfig};
 
 use schemars::JsonSchema;
@@ -32,6 +34,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// The container engine's socket, `unix:///run/docker.sock`; absent: `DOCKER_HOST`, else the usual places.
     pub engine: Option<String>,
+    /// Where secrets are, beside the environment.
+    pub secrets: SecretsConfig,
 }
 
 impl Default for Config {
@@ -42,6 +46,7 @@ impl Default for Config {
             max_depth: 10,
             policy: PolicyConfig::default(),
             engine: None,
+            secrets: SecretsConfig::default(),
         }
     }
 }

@@ -8,8 +8,10 @@
 mod machine;
 mod repos;
 mod runtime;
+mod secrets;
 
 pub use machine::{Machine, settings};
 pub use repos::FakeRepos;
 pub use runtime::{FakeProcess, FakeRuntime};
+pub use secrets::FakeSecrets;
 pub use tako_store::conformance::ManualClock;

@@ -1,5 +1,7 @@
 //! What a finished script means: outcome, outputs, events. Pure.
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -14,8 +16,9 @@ use crate::context;
 use crate::declared::DeclaredEvents;
 use crate::fault::Fault;
 use crate::plan::PlannedStep;
-use crate::port::{Captured, Exit, ExitStatus};
+use crate::port::{Captured, Exit, ExitStatus, StepFiles};
 use crate::render::Source;
+use crate::secrets::Masker;
 use crate::stepfiles::{check_env_name, is_output_name, parse_assignments, parse_paths};
 
 /// Which streams the step's outputs are taken from.
@@ -101,6 +104,21 @@ fn trace_parent(root: &RunId, event: &str) -> String {
     let hash = |text: &str| Sha256::digest(text.as_bytes());
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     format!("00-{}-{}-00", hex(&hash(&root.to_string())[..16]), hex(&hash(event)[..8]))
+}
+
+/// Hides secrets in `bytes`.
+pub(crate) fn hide(masker: &Masker, bytes: &mut Vec<u8>) {
+    if let Cow::Owned(hidden) = masker.bytes(bytes) {
+        *bytes = hidden;
+    }
+}
+
+/// Hides secrets in everything that a step left.
+pub(crate) fn hide_all(masker: &Masker, exit: &mut Exit) {
+    let Exit { status: _, captured: Captured { stdout, stderr }, files } = exit;
+    let StepFiles { output, env, path, summary } = files;
+    let captured = [stdout, stderr].into_iter().flatten().flatten();
+    captured.chain([output, env, path, summary]).for_each(|bytes| hide(masker, bytes));
 }
 
 /// What the step wrote to `$TAKO_ENV` and `$TAKO_PATH`.

@@ -4,15 +4,16 @@
 //! workflows, and so on. A cycle in which no subscription filters is certain, and refused. One with a filter may
 //! end by itself; it is named, and stopped at the moment it would close.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tako_schemas::id::RepoRef;
-use tako_schemas::journal::Ancestor;
+use tako_schemas::journal::{Ancestor, Created};
 use tako_schemas::workflow::Manifest;
 
 use crate::check;
 use crate::emission::emitted;
 use crate::graph::Graph;
+use crate::origin::origin;
 use crate::port::{Origin, RepoError};
 use crate::ports::Desk;
 
@@ -35,13 +36,22 @@ pub enum CycleError {
     Repo(#[from] RepoError),
 }
 
-/// Follows the events of `start`'s workflow through the repository set. Returns what is worth a word.
+/// What a tree may become, as far as files tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// What is worth a word.
+    pub notes: Vec<String>,
+    /// Names of secrets that workflows of it list.
+    pub secrets: BTreeSet<String>,
+}
+
+/// Follows the events of `start`'s workflow through the repository set.
 ///
 /// # Errors
 ///
 /// [`CycleError::Certain`] for a cycle without a filter.
-pub async fn check(desk: &Desk, start: Ancestor, manifest: &Manifest) -> Result<Vec<String>, CycleError> {
-    let graph = explore(desk, start, manifest).await?;
+pub async fn check(desk: &Desk, start: Ancestor, manifest: &Manifest) -> Result<Survey, CycleError> {
+    let (graph, secrets) = explore(desk, start, manifest).await?;
     let said = |chain: Vec<&Ancestor>| -> Vec<String> { chain.iter().map(ToString::to_string).collect() };
     if let Some(chain) = graph.cycle(|edge| !edge.filtered) {
         return Err(CycleError::Certain { chain: said(chain) });
@@ -54,11 +64,31 @@ pub async fn check(desk: &Desk, start: Ancestor, manifest: &Manifest) -> Result<
     if repositories.len() > MANY_REPOSITORIES {
         notes.push(format!("up to {} repositories may run", repositories.len()));
     }
-    Ok(notes)
+    Ok(Survey { notes, secrets })
 }
 
-async fn explore(desk: &Desk, start: Ancestor, manifest: &Manifest) -> Result<Graph, CycleError> {
+/// Names of the secrets that workflows of the tree list which `root` began, or may begin yet: what cannot be read has
+/// none, and cannot run either.
+///
+/// # Errors
+///
+/// When the repository set cannot be read.
+pub async fn secrets(desk: &Desk, root: &Created) -> Result<BTreeSet<String>, RepoError> {
+    let Ok(checkout) = desk.repos.open(&origin(root)).await else { return Ok(BTreeSet::new()) };
+    let Some(manifest) = check::load_apart(&desk.steps, &checkout.manifest).await.manifest else {
+        return Ok(BTreeSet::new());
+    };
+    let start = Ancestor { repo: root.repo.clone(), workflow: root.workflow.clone() };
+    Ok(explore(desk, start, &manifest).await?.1)
+}
+
+async fn explore(
+    desk: &Desk,
+    start: Ancestor,
+    manifest: &Manifest,
+) -> Result<(Graph, BTreeSet<String>), RepoError> {
     let mut graph = Graph::default();
+    let mut secrets = BTreeSet::new();
     graph.node(start.clone());
     let mut manifests: HashMap<RepoRef, Option<Manifest>> =
         HashMap::from([(start.repo, Some(manifest.clone()))]);
@@ -73,7 +103,12 @@ async fn explore(desk: &Desk, start: Ancestor, manifest: &Manifest) -> Result<Gr
             manifests.insert(repo.clone(), loaded);
         }
         let events = match manifests.get(&repo) {
-            Some(Some(manifest)) => emitted(&repo.repo, manifest, &workflow),
+            Some(Some(manifest)) => {
+                let effective = manifest.effective(&workflow);
+                let listed = effective.iter().flat_map(|workflow| &workflow.secrets);
+                secrets.extend(listed.map(|name| name.as_str().to_owned()));
+                emitted(&repo.repo, manifest, &workflow)
+            }
             _ => Vec::new(),
         };
         for event in events {
@@ -94,5 +129,5 @@ async fn explore(desk: &Desk, start: Ancestor, manifest: &Manifest) -> Result<Gr
         }
         at += 1;
     }
-    Ok(graph)
+    Ok((graph, secrets))
 }

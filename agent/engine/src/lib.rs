@@ -27,6 +27,7 @@ mod render;
 pub mod resume;
 pub mod retry;
 pub mod route;
+pub mod secrets;
 pub mod shell;
 pub mod stepfiles;
 pub mod submit;

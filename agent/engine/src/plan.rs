@@ -1,8 +1,9 @@
 //! A workflow as a flat list of steps, in which every block of every step has its place.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use sha2::{Digest, Sha256};
 use tako_expr::cel;
+use tako_schemas::diagnostic::Text;
 use tako_schemas::id::{ParseIdError, StepId};
 use tako_schemas::journal::StepHeader;
 use tako_schemas::workflow::{Step, Workflow};
@@ -82,6 +83,13 @@ impl Plan {
         const LARGEST_BYTES: usize = 128 << 10;
         let value = serde_json::to_value(&self.workflow).ok()?;
         (value.to_string().len() <= LARGEST_BYTES).then_some(value)
+    }
+
+    /// Names of the secrets that the workflow lists.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let names: IndexSet<&str> = self.workflow.secrets.iter().map(Text::as_str).collect();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     /// The step with this id.

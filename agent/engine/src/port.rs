@@ -13,6 +13,7 @@ mod outbox;
 mod queue;
 mod repos;
 mod runtime;
+mod secrets;
 mod step;
 mod tree;
 
@@ -32,6 +33,7 @@ pub use runtime::{
     Captured, ContainerPlan, Exit, ExitStatus, Limits, Mount, Network, Place, Profile, Pull, Pulse, Running,
     Runtime, RuntimeError, StepCommand, StepFiles, StopSignal,
 };
+pub use secrets::{SecretError, SecretSource};
 pub use step::{
     Emission, OutputSpec, ParamKind, ParamSpec, StepCall, StepError, StepHandler, StepOutcome, StepRegistry,
     StepSpec, WaitRequest,

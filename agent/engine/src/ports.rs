@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::isolation::Policy;
-use crate::port::{Clock, Ids, Journal, Observer, RepoSource, Runtime, StepRegistry, Tree};
+use crate::port::{Clock, Ids, Journal, Observer, RepoSource, Runtime, SecretSource, StepRegistry, Tree};
 use crate::retry::Tries;
+use crate::secrets;
 
 /// One adapter for every port.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub struct Ports {
     pub runtime: Arc<dyn Runtime>,
     /// Built-in steps.
     pub steps: Arc<dyn StepRegistry>,
+    /// Values of secrets.
+    pub secrets: Arc<dyn SecretSource>,
     /// Whoever watches.
     pub observer: Arc<dyn Observer>,
     /// Time.
@@ -73,6 +76,8 @@ pub struct Settings {
     pub labels: Vec<String>,
     /// Where steps may run.
     pub policy: Policy,
+    /// Who may have which secret.
+    pub secrets: secrets::Policy,
 }
 
 impl Default for Settings {
@@ -86,6 +91,7 @@ impl Default for Settings {
             system_tries: Tries::SYSTEM,
             labels: Vec::new(),
             policy: Policy::default(),
+            secrets: secrets::Policy::default(),
         }
     }
 }

@@ -47,10 +47,19 @@ pub(crate) struct Script {
     pub(crate) script: String,
     /// Directory below the workspace.
     pub(crate) working_directory: Option<String>,
-    /// The whole environment.
+    /// The whole environment, but for secrets.
     pub(crate) env: IndexMap<String, String>,
+    /// Variables that hold secrets, each with the secret's name.
+    pub(crate) secrets: IndexMap<String, String>,
     /// Where it runs.
     pub(crate) place: Place,
+}
+
+/// What a step finds in its environment.
+struct Environment {
+    env: IndexMap<String, String>,
+    /// Names of secrets, by variable.
+    secrets: IndexMap<String, String>,
 }
 
 /// Everything rendering reads.
@@ -75,7 +84,7 @@ impl Source<'_> {
     pub(crate) fn concrete(self, index: usize) -> Result<Concrete, Fault> {
         let planned = &self.plan.steps[index];
         let mut scope = context::of_run(self.state, self.plan);
-        let env = self.step_env(planned, &mut scope)?;
+        let Environment { env, secrets } = self.step_env(planned, &mut scope)?;
         if let Some(condition) = &planned.step.condition
             && !self.holds(condition, &scope)?
         {
@@ -93,6 +102,7 @@ impl Source<'_> {
                     script: self.text(script, &context)?,
                     working_directory: directory.map(|text| self.text(text, &context)).transpose()?,
                     env,
+                    secrets,
                     place: self.settings.policy.place(&planned.step, image)?,
                 }))
             }
@@ -107,30 +117,39 @@ impl Source<'_> {
         }
     }
 
-    /// The environment of the step at `index`.
+    /// The environment of the step at `index`, but for secrets.
     ///
     /// # Errors
     ///
     /// A [`Fault`] that names the place in the file.
     pub(crate) fn environment(self, index: usize) -> Result<IndexMap<String, String>, Fault> {
-        self.step_env(&self.plan.steps[index], &mut context::of_run(self.state, self.plan))
+        let planned = &self.plan.steps[index];
+        Ok(self.step_env(planned, &mut context::of_run(self.state, self.plan))?.env)
     }
 
     /// The step's environment; leaves it in `scope` as `env`, where the step's own templates see it.
     ///
-    /// Values are rendered in order, defaults first, so that each can build on those before it.
+    /// Values are rendered in order, defaults first, so that each can build on those before it. One that is the name of
+    /// a secret stands for the secret, which no template sees.
     fn step_env(
         self,
         planned: &PlannedStep,
         scope: &mut Map<String, Value>,
-    ) -> Result<IndexMap<String, String>, Fault> {
+    ) -> Result<Environment, Fault> {
+        let listed = |name: &str| self.plan.workflow.secrets.iter().any(|secret| secret.as_str() == name);
         let changes = self.state.env_changes();
         let vars: Vec<(String, String)> = changes.vars.into_iter().collect();
         let contained = self.settings.policy.contains(&planned.step);
         let base =
             if contained { context::contained_env(&changes.path) } else { self.settings.base_env.clone() };
         let mut env = context::join_env(&[&base, &vars], &changes.path);
+        let mut secrets = IndexMap::new();
         for (name, value) in &planned.step.env {
+            if listed(value.as_str()) {
+                env.shift_remove(name);
+                secrets.insert(name.clone(), value.as_str().to_owned());
+                continue;
+            }
             let value = if value.as_str().contains("{{") {
                 scope.insert("env".to_owned(), as_object(&env));
                 self.text(value, &Context::new(Value::Object(scope.clone())))?
@@ -142,6 +161,7 @@ impl Source<'_> {
         let workspace = if contained { Some(Place::WORKSPACE) } else { self.state.workspace.as_deref() };
         let workspace = workspace.unwrap_or_default();
         env.extend(context::own_variables(self.state, planned.id.as_str(), workspace));
+        secrets.retain(|name, _| !env.contains_key(name));
         if let Some((name, value)) =
             env.iter().find(|(name, value)| name.len() + value.len() > LARGEST_VARIABLE_BYTES)
         {
@@ -152,7 +172,7 @@ impl Source<'_> {
             return Err(Fault::failure(cause));
         }
         scope.insert("env".to_owned(), as_object(&env));
-        Ok(env)
+        Ok(Environment { env, secrets })
     }
 
     fn holds(self, condition: &Text, scope: &Map<String, Value>) -> Result<bool, Fault> {

@@ -8,7 +8,7 @@ use tako_schemas::journal::{Ancestor, Created, Entry, Owner, Trigger};
 use tako_schemas::workflow::{Concurrency, Workflow};
 
 use crate::check;
-use crate::cycle::{self, CycleError};
+use crate::cycle::{self, CycleError, Survey};
 use crate::declared::{DeclarationError, DeclaredEvents, SchemaProblem};
 use crate::port::{Append, Job, JournalError, Origin, RepoError, SiblingLimit, Transaction};
 use crate::ports::{Desk, Settings};
@@ -39,8 +39,10 @@ pub struct Submission {
     pub file: SourceFile,
     /// What is odd about it.
     pub warnings: Vec<Diagnostic>,
-    /// What is odd about the tree it will have.
-    pub notes: Vec<String>,
+    /// The tree it will have.
+    pub survey: Survey,
+    /// Names of secrets that its own workflow lists.
+    pub secrets: Vec<String>,
 }
 
 /// Why a run may not begin.
@@ -129,7 +131,7 @@ pub async fn prepare(desk: &Desk, settings: &Settings, request: Request) -> Resu
         declared: workflow.inputs.keys().cloned().collect(),
     })?;
     let start = Ancestor { repo: checkout.repo.clone(), workflow: request.workflow.clone() };
-    let notes = cycle::check(desk, start, &manifest).await?;
+    let survey = cycle::check(desk, start, &manifest).await?;
 
     let run = desk.ids.run(desk.clock.now());
     let local = match &checkout.origin {
@@ -163,7 +165,8 @@ pub async fn prepare(desk: &Desk, settings: &Settings, request: Request) -> Resu
         concurrency_limit: None,
     };
     let warnings = checked.diagnostics.into_iter().chain(unsupported).collect();
-    Ok(Submission { created, job, file: checkout.manifest, warnings, notes })
+    let secrets = workflow.secrets.iter().map(|name| name.as_str().to_owned()).collect();
+    Ok(Submission { created, job, file: checkout.manifest, warnings, survey, secrets })
 }
 
 /// Makes the run exist and its job wait; returns when both are durable.

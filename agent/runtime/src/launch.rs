@@ -61,6 +61,7 @@ pub(crate) fn launch(config: &HostConfig, command: &StepCommand) -> Result<Launc
         .args(argv)
         .env_clear()
         .envs(command.env.iter().map(|(name, value)| (name, value)))
+        .envs(command.secrets.iter().map(|(name, value)| (name, value.reveal())))
         .envs(dir.env())
         .current_dir(directory)
         .stdin(Stdio::null())

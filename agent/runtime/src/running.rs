@@ -63,14 +63,9 @@ async fn look_after(
     observer: Arc<dyn Observer>,
 ) -> Result<Exit, RuntimeError> {
     let Launched { guard, group, child, child_signal, stdout, stderr, dir, log } = launched;
-    let limit_bytes = command.capture_limit_bytes;
+    let (limit_bytes, capture) = (command.capture_limit_bytes, Capture::of(&command));
     let sink = Sink { run: command.run, step: command.step, log, observer, runtime: Handle::current() };
-    let pump = Pump::new(
-        stdout,
-        stderr,
-        &Capture { wanted: command.capture, limit_bytes, pulse: command.pulse.clone() },
-        sink,
-    );
+    let pump = Pump::new(stdout, stderr, &capture, sink);
     let (at_end, ended) = io::pipe().map_err(|error| machine("create a pipe", error))?;
 
     let output = async {
@@ -138,6 +133,8 @@ mod tests {
             capture: Captured::default(),
             capture_limit_bytes: 0,
             pulse: tako_engine::port::Pulse::default(),
+            secrets: Vec::new(),
+            masker: tako_engine::secrets::Masker::default(),
         }
     }
 

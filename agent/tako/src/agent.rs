@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{RandomIds, SystemClock};
 use crate::error::{CliError, Code};
 use crate::home::Home;
+use crate::secrets::LocalSecrets;
 use crate::wiring;
 use claim::Claimer;
 use workspaces::Workspaces;
@@ -75,6 +76,7 @@ impl BuildMachine {
             repos: Arc::new(RemoteRepos::new(client.clone(), Arc::clone(&local))),
             runtime: Arc::clone(&runtimes) as _,
             steps: Arc::new(Registry),
+            secrets: Arc::new(LocalSecrets::new(&config.secrets.sources())),
             observer: Arc::clone(&shipper) as _,
             clock,
             ids: Arc::new(RandomIds),
@@ -85,6 +87,7 @@ impl BuildMachine {
             base_env: own_environment(),
             max_attempts: Some(MAX_ATTEMPTS),
             policy: wiring::policy(policy, "agent.toml")?,
+            secrets: wiring::secret_policy(&config.secrets)?,
             // Locks, labels and limits of child runs are the server's to decide.
             ..Settings::default()
         };

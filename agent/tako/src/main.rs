@@ -12,6 +12,7 @@ mod janitor;
 mod lease;
 mod render;
 mod secret_file;
+mod secrets;
 mod signals;
 mod source;
 mod wiring;

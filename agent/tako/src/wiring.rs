@@ -9,10 +9,11 @@ use tako_engine::driver::Driver;
 use tako_engine::isolation::Policy;
 use tako_engine::port::{Clock, Journal, Observer, QueueAdmin, RepoSource, Tree};
 use tako_engine::ports::{Desk, Ports, Settings};
+use tako_engine::secrets;
 use tako_engine::tree::LocalTree;
 use tako_repos::{GitRepos, ReposConfig};
 use tako_runtime::{ContainerConfig, HostConfig, LogDirectory, Runtimes};
-use tako_schemas::config::{CloneConfig, Config, PolicyConfig, ServerConfig};
+use tako_schemas::config::{AgentSecretsConfig, CloneConfig, Config, PolicyConfig, ServerConfig};
 use tako_schemas::id::{RunId, StepId};
 use tako_schemas::journal::Recorded;
 use tako_server::Parts;
@@ -22,6 +23,7 @@ use tako_store::{Options, SqliteStore};
 use crate::clock::{RandomIds, SystemClock};
 use crate::error::CliError;
 use crate::home::Home;
+use crate::secrets::LocalSecrets;
 
 /// A label that no agent can have: jobs of `tako exec` are for its own process.
 pub(crate) const EXEC_LABEL: &str = "tako:exec";
@@ -113,6 +115,14 @@ pub(crate) fn policy(config: PolicyConfig, file: &str) -> Result<Policy, CliErro
         .map_err(|error| CliError::usage(format!("{file} is not usable")).reason(error.to_string()))
 }
 
+/// Which runs of an agent may have which secrets.
+pub(crate) fn secret_policy(config: &AgentSecretsConfig) -> Result<secrets::Policy, CliError> {
+    let rules = config.allow.iter().map(secrets::Rule::new).collect::<Result<_, _>>().map_err(|error| {
+        CliError::usage("agent.toml is not usable").reason(format!("secrets.allow: {error}"))
+    })?;
+    Ok(secrets::Policy::new(rules))
+}
+
 /// The machine of `home`, watched by `observer`.
 pub(crate) fn machine(
     home: &Home,
@@ -129,6 +139,7 @@ pub(crate) fn machine(
         repos: Arc::new(repos(home, &config.clone)),
         runtime: Arc::clone(&runtimes) as _,
         steps: Arc::new(Registry),
+        secrets: Arc::new(LocalSecrets::new(&config.secrets)),
         observer,
         clock,
         ids: Arc::new(RandomIds),

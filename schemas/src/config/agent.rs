@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CloneConfig, PolicyConfig, seconds};
+use super::{AgentSecretsConfig, CloneConfig, PolicyConfig, seconds};
 
 /// `agent.toml`: how this machine runs jobs, and whose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,8 @@ pub struct AgentConfig {
     #[serde(rename = "keep_workspaces_secs", with = "seconds")]
     #[schemars(with = "u64")]
     pub keep_workspaces: Duration,
+    /// Where secrets are, beside the environment, and who may have them.
+    pub secrets: AgentSecretsConfig,
 }
 
 impl Default for AgentConfig {
@@ -59,6 +61,7 @@ impl Default for AgentConfig {
             clone: CloneConfig::default(),
             cancel_grace: Duration::from_secs(10),
             keep_workspaces: Duration::from_secs(3600),
+            secrets: AgentSecretsConfig::default(),
         }
     }
 }

@@ -23,7 +23,7 @@ use time::OffsetDateTime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{FakeRepos, FakeRuntime};
+use super::{FakeRepos, FakeRuntime, FakeSecrets};
 
 /// An engine with its ports.
 pub struct Machine {
@@ -96,6 +96,7 @@ impl Machine {
             repos: repos.clone(),
             runtime: runtime.clone(),
             steps: Arc::new(tako_steps::Registry),
+            secrets: Arc::new(FakeSecrets),
             observer: Arc::new(Nobody),
             clock: clock.clone(),
             ids: Arc::new(Counted::default()),

@@ -38,11 +38,6 @@ fn refused(manifest: &Manifest, workflow: &Workflow, found: &mut Vec<Diagnostic>
         let hint = "leave it out, or write `container` and name an `image`";
         refuse(span, "`isolation: sandbox`", hint);
     }
-    if !workflow.secrets.is_empty() {
-        let span = workflow.places.key("secrets").unwrap_or(workflow.span);
-        let hint = "remove the list; for now give the value to `tako exec` through the environment";
-        refuse(span, "`secrets`", hint);
-    }
     for step in all_steps(workflow) {
         if isolation == Some("container")
             && step.container.image.is_none()

@@ -28,7 +28,7 @@ impl Driver {
             (outcome, cause) =
                 (fault.outcome, Some(format!("cannot hand the artifacts back: {}", fault.cause)));
         }
-        let ending = Ending { outcome, cause };
+        let ending = session.hidden(Ending { outcome, cause });
         loop {
             match session.finish(&ending).await {
                 Ok(()) => break,

@@ -19,6 +19,7 @@ use crate::next::deadline;
 use crate::plan::{Block, PlannedStep};
 use crate::port::{Clock, Exit, Pulse, Running, StepCommand};
 use crate::render::{Script, Source};
+use crate::secrets::Masker;
 
 /// An output, and each of the step's files, is at most this long.
 const CAPTURE_LIMIT_BYTES: usize = 1 << 20;
@@ -45,6 +46,8 @@ impl Driver {
             workspace: prepared.workspace.path.clone(),
             working_directory: script.working_directory,
             env: script.env.clone().into_iter().collect(),
+            secrets: prepared.given(&script.secrets),
+            masker: prepared.masker.clone(),
             capture: conclude::captures(&planned.step),
             capture_limit_bytes: CAPTURE_LIMIT_BYTES,
             pulse: limit.pulse.clone(),
@@ -59,6 +62,10 @@ impl Driver {
 
         let (exit, stopped) =
             self.watch(session, running.as_mut(), &limit, attempt.despite_cancel, kill).await?;
+        let exit = match exit {
+            Ok(exit) => masked(exit, prepared.masker.clone()).await,
+            Err(fault) => Err(fault),
+        };
         let failure = |fault, exit_code, env| {
             let result = conclude::failed(&planned.step, fault, exit_code, env);
             self.failed_try(session, prepared, index, result)
@@ -150,14 +157,14 @@ impl Driver {
         for source in step.produces.outputs.values() {
             if let OutputSource::File(path) = source {
                 let path = path.as_str();
-                let bytes =
-                    self.ports.runtime.read_file(&prepared.workspace.path, path, CAPTURE_LIMIT_BYTES).await?;
-                files.insert(path.to_owned(), bytes);
+                let read = self.ports.runtime.read_file(&prepared.workspace.path, path, CAPTURE_LIMIT_BYTES);
+                files.insert(path.to_owned(), read.await?);
             }
         }
         let (state, prepared) = (session.state.clone(), Arc::clone(prepared));
         let settings = Arc::clone(&self.settings);
         let work = move || {
+            files.values_mut().for_each(|bytes| conclude::hide(&prepared.masker, bytes));
             let source =
                 Source { file: &prepared.file, state: &state, plan: &prepared.plan, settings: &settings };
             conclude::harvest(source, &prepared.plan.steps[index].step, &env, &exit, &files)
@@ -172,6 +179,18 @@ impl Driver {
         entries.push(conclude::finished(planned, result));
         entries
     }
+}
+
+/// What the step left, without secrets: before templates make of it what nobody would recognise.
+async fn masked(mut exit: Exit, masker: Masker) -> Result<Exit, Fault> {
+    if masker.is_empty() {
+        return Ok(exit);
+    }
+    let work = move || {
+        conclude::hide_all(&masker, &mut exit);
+        exit
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| Fault::error(format!("secrets: {error}")))
 }
 
 /// What steps that clean up may take once the workflow's own time is up, unless they say so themselves.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::history;
 use crate::port::{Append, Ending, JournalError, Lease, Settle, Transaction};
 use crate::ports::Ports;
+use crate::secrets::Masker;
 
 /// Why a run cannot be led any further here.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,8 @@ pub(super) struct Session<'a> {
     pub(super) ports: &'a Ports,
     pub(super) lease: Lease,
     pub(super) state: RunState,
+    /// Keeps the run's secrets out of all that it adds to journals.
+    pub(super) masker: Masker,
     /// Fires when the lease has been settled.
     settled: CancellationToken,
 }
@@ -63,7 +66,7 @@ impl<'a> Session<'a> {
         for recorded in &entries[since.unwrap_or(0)..] {
             ports.observer.entry(&lease.run, recorded).await;
         }
-        Ok(Self { ports, lease, state, settled })
+        Ok(Self { ports, lease, state, masker: Masker::default(), settled })
     }
 
     pub(super) fn run(&self) -> &RunId {
@@ -82,7 +85,8 @@ impl<'a> Session<'a> {
 
     /// Adds entries and what goes with them, unless something was added from outside: then
     /// [`JournalError::Conflict`], and the caller decides anew.
-    pub(super) async fn offer(&mut self, entries: Vec<Entry>, beside: Beside) -> Result<(), DriveError> {
+    pub(super) async fn offer(&mut self, mut entries: Vec<Entry>, beside: Beside) -> Result<(), DriveError> {
+        entries.iter_mut().for_each(|entry| hide(&self.masker, entry));
         let own = Append { run: self.run().clone(), expected_seq: Some(self.state.seq), entries };
         let others: Vec<RunId> = beside.others.iter().map(|append| append.run.clone()).collect();
         let transaction = Transaction {
@@ -105,6 +109,12 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    /// `ending` without secrets.
+    pub(super) fn hidden(&self, mut ending: Ending) -> Ending {
+        ending.cause.iter_mut().for_each(|cause| self.masker.hide(cause));
+        ending
     }
 
     /// Ends the run, unless something was added from outside: then [`JournalError::Conflict`].
@@ -155,4 +165,38 @@ impl<'a> Session<'a> {
 async fn load(ports: &Ports, run: &RunId) -> Result<(RunState, Vec<Recorded>), DriveError> {
     let known = history::read(ports.journal.as_ref(), run).await?;
     known.ok_or_else(|| JournalError::NoSuchRun { run: run.clone() }.into())
+}
+
+/// Hides secrets in what a step, or whatever it ran into, has a say in. Names that the repository's file gives are as
+/// public as the file.
+fn hide(masker: &Masker, entry: &mut Entry) {
+    if masker.is_empty() {
+        return;
+    }
+    match entry {
+        Entry::StepFinished { result, .. } | Entry::StepRetrying { result, .. } => {
+            masker.hide_members(&mut result.outputs);
+            result.cause.iter_mut().for_each(|cause| masker.hide(cause));
+            result.env.vars.values_mut().for_each(|value| masker.hide(value));
+            result.env.path.iter_mut().for_each(|path| masker.hide(path));
+        }
+        Entry::EventRecorded { event, .. } => masker.hide_members(&mut event.payload),
+        Entry::StepSkipped { reason, .. } | Entry::Interrupted { reason } => masker.hide(reason),
+        Entry::ChildFinished { cause, .. } | Entry::Finished { cause, .. } => {
+            cause.iter_mut().for_each(|cause| masker.hide(cause));
+        }
+        // What they hold is decided before a step runs, or is Tako's own; events were hidden when they were recorded.
+        Entry::Created(_)
+        | Entry::Claimed { .. }
+        | Entry::WorkspaceReady { .. }
+        | Entry::Planned { .. }
+        | Entry::StepStarted { .. }
+        | Entry::StepSpawned { .. }
+        | Entry::StepWaiting { .. }
+        | Entry::EventRouted { .. }
+        | Entry::ChildRequested { .. }
+        | Entry::Parked
+        | Entry::Resumed(_)
+        | Entry::CancelRequested { .. } => {}
+    }
 }

@@ -11,6 +11,7 @@ use tako_schemas::id::{RunId, StepId};
 use tako_schemas::journal::{Process, Spawned};
 
 use super::observer::Observer;
+use crate::secrets::{Masker, SecretValue};
 
 /// Starts processes and looks after them.
 #[async_trait]
@@ -96,6 +97,10 @@ pub struct StepCommand {
     pub working_directory: Option<String>,
     /// The environment, whole: nothing is inherited. The runtime adds only the names of [`StepFiles`].
     pub env: Vec<(String, String)>,
+    /// Variables of the environment that hold secrets; none of them is in `env`.
+    pub secrets: Vec<(String, SecretValue)>,
+    /// Keeps secrets out of the log and from the observer. What [`Exit`] holds is as the step left it.
+    pub masker: Masker,
     /// Whether stdout and stderr are wanted in [`Exit`].
     pub capture: Captured<bool>,
     /// Most bytes of each captured stream, and of each of the step's files.

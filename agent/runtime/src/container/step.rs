@@ -118,6 +118,8 @@ impl Start {
         argv.extend(self.command.argv.iter().map(|word| word.replace("{0}", &script)));
         let mut env: Vec<String> =
             self.command.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        // Of the command, not of the container: nobody who inspects that sees them.
+        env.extend(self.command.secrets.iter().map(|(name, value)| format!("{name}={}", value.reveal())));
         for (name, path) in self.dir.env() {
             env.push(format!("{name}={}", text(&path).map_err(Refused::Error)?));
         }
@@ -190,8 +192,8 @@ async fn look_after(
 ) -> Result<Exit, RuntimeError> {
     let Start { instance, busy, command, limits, dir, log, .. } = start;
     let limit_bytes = command.capture_limit_bytes;
+    let capture = Capture::of(&command);
     let sink = Sink { run: command.run, step: command.step, log, observer, runtime: Handle::current() };
-    let capture = Capture { wanted: command.capture, limit_bytes, pulse: command.pulse.clone() };
     let (to_sink, pieces) = mpsc::channel(PIECES);
     let (exited, over) = (watch::Sender::new(false), watch::Sender::new(false));
     let kills_before = instance.memory_kills().await;

@@ -117,6 +117,8 @@ impl Contained {
             capture: Captured { stdout: true, stderr: true },
             capture_limit_bytes: 1024 * 1024,
             pulse: tako_engine::port::Pulse::default(),
+            secrets: Vec::new(),
+            masker: tako_engine::secrets::Masker::default(),
         }
     }
 

@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use tako_engine::port::{Observer, Origin};
+use tako_engine::cycle::{self, CycleError};
+use tako_engine::port::{Observer, Origin, SecretError};
 use tako_engine::ports::Settings;
 use tako_engine::retry::Tries;
+use tako_engine::secrets::{self, Rule};
 use tako_engine::submit::{self, Request, Submission, SubmitError};
+use tako_schemas::config::SecretRule;
 use tako_schemas::id::{RepoRef, RunId};
 use tako_schemas::journal::{Outcome, Trigger};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +54,10 @@ pub(crate) struct ExecArgs {
     /// Resume although the workflow or the inputs have changed
     #[arg(long, requires = "resume")]
     force: bool,
+
+    /// Repositories that may have secrets, beside the one that is run: all that their workflows list
+    #[arg(long, value_name = "OWNER/REPO|OWNER/*")]
+    allow_secrets: Vec<String>,
 
     /// How many repositories may execute steps at one moment
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
@@ -107,11 +114,12 @@ pub(crate) fn enclosing() -> Result<PathBuf, CliError> {
 
 pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, CliError> {
     let task = Task::of(&args, global)?;
+    let mut secrets = allowed(&args.allow_secrets)?;
     let home = Home::locate(global)?;
     home.create()?;
     let mut config = home.config()?;
     config.clone.offline |= args.local;
-    let settings = Settings {
+    let mut settings = Settings {
         cancel_grace: config.cancel_grace,
         base_env: inherited_env(),
         max_concurrent_repos: args.max_concurrent_repos,
@@ -120,6 +128,8 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
         system_tries: Tries::SYSTEM,
         labels: vec![wiring::EXEC_LABEL.to_owned()],
         policy: wiring::policy(config.policy.clone().of_exec(), "config.toml")?,
+        // Whose they are is known when the root is.
+        secrets: secrets::Policy::default(),
     };
     let owner = tako_runtime::this_owner(format!("exec-{}", uuid::Uuid::new_v4()))
         .map_err(|error| CliError::io("identify this process", &error))?;
@@ -150,21 +160,33 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
                 let (trigger, led_by) = (Trigger::Exec, Some(owner.clone()));
                 let request = Request { origin, workflow, inputs, trigger, led_by };
                 let submission = submit::prepare(&desk, &settings, request).await.map_err(refused)?;
+                // A run that could not have them would only begin and fail.
+                machine.ports.secrets.get(&submission.secrets).await.map_err(without_secret)?;
                 warn(&submission, global);
                 display.announce(&Announcement::of(&submission.created)).await;
-                Ok(submit::submit(&desk, submission).await?)
+                let (root, withheld) = (submission.created.clone(), submission.survey.secrets.clone());
+                submit::submit(&desk, submission).await?;
+                Ok::<_, CliError>((root, withheld))
             }
-            Task::Resume(asked) => resume::resume(&desk, &settings, *asked, &owner, &display, turn).await,
+            Task::Resume(asked) => {
+                let root = resume::resume(&desk, &settings, *asked, &owner, &display, turn).await?;
+                let withheld = cycle::secrets(&desk, &root).await?;
+                Ok((root, withheld))
+            }
         }
     };
     // A repository may have to be cloned first; nobody has to wait for that.
-    let root = tokio::select! {
+    let (root, withheld) = tokio::select! {
         begun = begun => begun?,
         by = signals.next() => {
             return Err(CliError::new(Code::Cancelled, format!("cancelled by {by} before anything ran")));
         }
     };
 
+    settings.base_env.retain(|(name, _)| !withheld.contains(name));
+    secrets.push(Rule::all_for(&root.repo.repo));
+    settings.secrets = secrets::Policy::new(secrets);
+    let root = root.run;
     let (driver, queue) = (machine.driver(settings), Arc::clone(&machine.queue));
     let worker = Worker { driver, queue, owner, turn: home.turn() };
     let outcome = lead(&worker, &root, &display, &mut signals).await;
@@ -244,6 +266,19 @@ async fn lead(
     }
 }
 
+/// The repositories that `--allow-secrets` names.
+fn allowed(patterns: &[String]) -> Result<Vec<Rule>, CliError> {
+    let rule = |pattern: &String| {
+        let (names, repositories) = (vec!["*".to_owned()], vec![pattern.clone()]);
+        Rule::new(&SecretRule { names, repositories, ..SecretRule::default() })
+    };
+    patterns
+        .iter()
+        .map(rule)
+        .collect::<Result<_, _>>()
+        .map_err(|error| CliError::usage(format!("--allow-secrets: {error}")))
+}
+
 /// The caller's environment, without what Tako sets itself.
 fn inherited_env() -> Vec<(String, String)> {
     // What is not UTF-8 cannot stand in a template; steps do without it.
@@ -259,10 +294,22 @@ fn warn(submission: &Submission, global: &Global) {
     }
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let mut text = excerpt::all(&submission.file, &submission.warnings, color);
-    for note in &submission.notes {
+    for note in &submission.survey.notes {
         text.push_str(&format!("warning: {note}\n"));
     }
     let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+}
+
+/// A secret of the root's cannot be had. Nothing has run.
+fn without_secret(error: SecretError) -> CliError {
+    let hint = match &error {
+        SecretError::Missing { name, .. } => {
+            format!("set the variable {name}, or name a file of secrets in config.toml: [secrets] file = …")
+        }
+        SecretError::Unusable { .. } => "give it another value, or take it off the list".to_owned(),
+        SecretError::Unreadable { .. } => "secrets must be readable by you, and by nobody else".to_owned(),
+    };
+    CliError::usage(tako_engine::fault::chain(&error)).hint(hint)
 }
 
 /// What kept the run from beginning, as the user sees it. Nothing has run.
@@ -270,7 +317,7 @@ fn refused(error: SubmitError) -> CliError {
     match error {
         SubmitError::Repo(error) => error.into(),
         SubmitError::Journal(error) => error.into(),
-        SubmitError::Cycle(tako_engine::cycle::CycleError::Repo(error)) => error.into(),
+        SubmitError::Cycle(CycleError::Repo(error)) => error.into(),
         SubmitError::Cycle(error) => CliError::usage(error.to_string())
             .reason("every event of the chain starts the next run, so it would never end")
             .hint("give one of the subscriptions a filter, or remove it"),

@@ -5,7 +5,7 @@ use tako_engine::ports::{Desk, Settings};
 use tako_engine::resume::{self, Change, Request, ResumeError};
 use tako_runtime::{Liveness, is_alive};
 use tako_schemas::id::{RepoRef, RunId};
-use tako_schemas::journal::Owner;
+use tako_schemas::journal::{Created, Owner};
 
 use crate::error::{CliError, no_such_run};
 use crate::janitor::Turn;
@@ -25,7 +25,7 @@ pub(super) struct Asked {
     pub(super) inputs: IndexMap<String, String>,
 }
 
-/// Makes the tree go on under `owner`; its root. Whoever has the turn has ended what a dead process left of it.
+/// Makes the tree go on under `owner`; how its root began. Whoever has the turn has ended what a dead process left of it.
 pub(super) async fn resume(
     desk: &Desk,
     settings: &Settings,
@@ -33,7 +33,7 @@ pub(super) async fn resume(
     owner: &Owner,
     display: &Display,
     turn: Turn,
-) -> Result<RunId, CliError> {
+) -> Result<Created, CliError> {
     let Asked { run, repo, failed_only, force, inputs } = asked;
     let (by, led_by) = ("tako exec --resume".to_owned(), owner.clone());
     let request = Request { run, repo, failed_only, force, inputs, by, led_by };
@@ -51,7 +51,7 @@ pub(super) async fn resume(
     for note in std::iter::once(&more).chain(&resumption.notes) {
         display.note(note).await;
     }
-    Ok(resumption.root.created.run)
+    Ok(resumption.root.created)
 }
 
 fn refused(error: ResumeError) -> CliError {
