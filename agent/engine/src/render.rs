@@ -131,11 +131,7 @@ impl Source<'_> {
     ///
     /// Values are rendered in order, defaults first, so that each can build on those before it. One that is the name of
     /// a secret stands for the secret, which no template sees.
-    fn step_env(
-        self,
-        planned: &PlannedStep,
-        scope: &mut Map<String, Value>,
-    ) -> Result<Environment, Fault> {
+    fn step_env(self, planned: &PlannedStep, scope: &mut Map<String, Value>) -> Result<Environment, Fault> {
         let listed = |name: &str| self.plan.workflow.secrets.iter().any(|secret| secret.as_str() == name);
         let changes = self.state.env_changes();
         let vars: Vec<(String, String)> = changes.vars.into_iter().collect();

@@ -122,8 +122,8 @@ fn assignments(path: &Path) -> Result<HashMap<String, String>, String> {
         Unreadable::Missing => format!("there is no file {}", path.display()),
         Unreadable::Other(reason) => reason,
     })?;
-    let assigned =
-        parse_assignments(text.as_bytes()).map_err(|error| format!("{}: line {}", path.display(), error.line))?;
+    let assigned = parse_assignments(text.as_bytes())
+        .map_err(|error| format!("{}: line {}", path.display(), error.line))?;
     Ok(assigned.into_iter().collect())
 }
 

@@ -92,7 +92,8 @@ impl Driver {
             let (digest, workflow) = (plan.digest.clone(), plan.kept_workflow());
             entries.push(Entry::Planned { digest, steps: plan.headers(), workflow });
         }
-        let prepared = Arc::new(Prepared { file: checkout.manifest, manifest, plan, workspace, secrets, masker });
+        let prepared =
+            Arc::new(Prepared { file: checkout.manifest, manifest, plan, workspace, secrets, masker });
         if !entries.is_empty() {
             session.record(entries).await.map_err(Trouble::Drive)?;
         }

@@ -190,7 +190,11 @@ mod tests {
             ("named", rule(&["acme/web"], &[], &[], &["TOKEN"]), true),
             ("patterns", rule(&["acme/*"], &["ma*"], &["push"], &["TO*"]), true),
             ("any repository", rule(&["*/*"], &[], &[], &["*"]), true),
-            ("one of several", rule(&["a/b", "acme/web"], &["x", "main"], &["exec", "push"], &["TOKEN"]), true),
+            (
+                "one of several",
+                rule(&["a/b", "acme/web"], &["x", "main"], &["exec", "push"], &["TOKEN"]),
+                true,
+            ),
             ("another repository", rule(&["acme/webs"], &[], &[], &["TOKEN"]), false),
             ("another owner", rule(&["acmeweb/*"], &[], &[], &["TOKEN"]), false),
             ("another branch", rule(&["acme/*"], &["release/*"], &[], &["TOKEN"]), false),

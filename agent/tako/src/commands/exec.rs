@@ -161,7 +161,12 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
                 let request = Request { origin, workflow, inputs, trigger, led_by };
                 let submission = submit::prepare(&desk, &settings, request).await.map_err(refused)?;
                 // A run that could not have them would only begin and fail.
-                machine.ports.secrets.get(&submission.secrets).await.map_err(without_secret)?;
+                machine
+                    .ports
+                    .secrets
+                    .get(&submission.secrets)
+                    .await
+                    .map_err(|error| without_secret(&error))?;
                 warn(&submission, global);
                 display.announce(&Announcement::of(&submission.created)).await;
                 let (root, withheld) = (submission.created.clone(), submission.survey.secrets.clone());
@@ -301,7 +306,7 @@ fn warn(submission: &Submission, global: &Global) {
 }
 
 /// A secret of the root's cannot be had. Nothing has run.
-fn without_secret(error: SecretError) -> CliError {
+fn without_secret(error: &SecretError) -> CliError {
     let hint = match &error {
         SecretError::Missing { name, .. } => {
             format!("set the variable {name}, or name a file of secrets in config.toml: [secrets] file = …")
