@@ -215,7 +215,6 @@ fn what_this_version_cannot_do_is_refused_or_named() {
     let home = Home::new();
     let cases = [
         ("isolation", "version: 1\ndefaults: {isolation: sandbox}\nworkflows: {go: {steps: [echo]}}\n", 2),
-        ("secrets", "version: 1\nworkflows: {go: {secrets: [TOKEN], steps: [echo]}}\n", 2),
         ("cache_key_files", "version: 1\nworkflows: {go: {steps: [{run: echo, cache_key_files: a}]}}\n", 0),
         (
             "uper",
