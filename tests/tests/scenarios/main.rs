@@ -13,5 +13,6 @@ mod output;
 mod refusals;
 mod release;
 mod resuming;
+mod secrets;
 mod sharing;
 mod steps;

@@ -100,9 +100,8 @@ fn schema_and_serde_agree_on_every_key() {
         for (key, rule) in table["properties"].as_object().unwrap() {
             let mut fitting = 0;
             for value in VALUES {
-                let once = written
-                    .replace(&format!("{key} = 'x', "), "")
-                    .replace(&format!("{key} = ['x'], "), "");
+                let once =
+                    written.replace(&format!("{key} = 'x', "), "").replace(&format!("{key} = ['x'], "), "");
                 let text = once.replace("KEY", &format!("{key} = {value}"));
                 // serde reads a table also from a list of its values, which nobody writes.
                 if rule.get("$ref").is_some() && value.starts_with('[') {
