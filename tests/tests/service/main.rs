@@ -8,4 +8,5 @@ mod farm;
 mod outages;
 mod pushing;
 mod remote;
+mod secrets;
 mod trees;
