@@ -24,6 +24,8 @@ pub struct HostConfig {
     /// Files that a step needs while it runs. An absolute path outside of every workspace; processes that a dead
     /// Tako left behind are recognised by it, so it must not change between two starts.
     pub scratch: PathBuf,
+    /// The program that is started to hold a step: one that calls [`crate::warden`], such as `/proc/self/exe`.
+    pub warden: PathBuf,
 }
 
 /// Runs steps as plain processes.
@@ -47,13 +49,8 @@ impl Runtime for HostRuntime {
         command: StepCommand,
         observer: Arc<dyn Observer>,
     ) -> Result<Box<dyn Running>, RuntimeError> {
-        let config = Arc::clone(&self.config);
-        let (launched, command) = blocking("start the step", move || {
-            let launched = launch(&config, &command)?;
-            Ok((launched, command))
-        })
-        .await?;
-        tracing::debug!(pid = launched.group.process().pid, "started");
+        let (launched, command) = launch(Arc::clone(&self.config), command).await?;
+        tracing::debug!(pid = launched.leash.process().pid, "started");
         Ok(Box::new(HostRunning::new(launched, command, observer)))
     }
 

@@ -1,41 +1,92 @@
-//! Starts a step's process.
+//! Starts a step's process, and the warden that holds it.
 
 use std::fs::File;
 use std::io::{self, PipeReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use tako_engine::port::{RuntimeError, StepCommand};
 
-use crate::error::machine;
-use crate::group::{Group, KillOnDrop};
+use crate::error::{blocking, machine};
 use crate::host::HostConfig;
+use crate::leash::{KillOnDrop, Leash};
 use crate::log::{self, log_path};
-use crate::procfs::{process_identity, signalable};
+use crate::reap::reap_run;
 use crate::stepdir::StepDir;
+use crate::supervise::Reports;
+use crate::warden::{self, Order, Report};
 use crate::{confine, program};
 
-/// A process that has just been started, and everything it takes to look after it.
+/// A step that has just been started, and everything it takes to look after it.
 #[derive(Debug)]
 pub(crate) struct Launched {
     /// First, so that an abandoned process dies before its files go.
     pub(crate) guard: KillOnDrop,
-    pub(crate) group: Arc<Group>,
-    pub(crate) child: Child,
-    /// Says when children of ours have changed state.
-    pub(crate) child_signal: Signal,
+    pub(crate) leash: Arc<Leash>,
+    pub(crate) warden: Child,
+    pub(crate) reports: Reports,
     pub(crate) stdout: PipeReader,
     pub(crate) stderr: PipeReader,
     pub(crate) dir: StepDir,
     pub(crate) log: File,
+    pub(crate) scratch: PathBuf,
 }
 
-/// Prepares files and starts the process. Blocks; must be called within an async runtime.
-pub(crate) fn launch(config: &HostConfig, command: &StepCommand) -> Result<Launched, RuntimeError> {
+/// Prepares files and starts the process.
+pub(crate) async fn launch(
+    config: Arc<HostConfig>,
+    command: StepCommand,
+) -> Result<(Launched, StepCommand), RuntimeError> {
+    let scratch = config.scratch.clone();
+    let (hired, command) = blocking("start the step", move || {
+        let hired = hire(&config, &command)?;
+        Ok((hired, command))
+    })
+    .await?;
+    let Hired { order, name, warden, socket, stdout, stderr, dir, log } = hired;
+
+    let failed = |error| machine("talk to the step's warden", error);
+    let wishes = socket.try_clone().map_err(failed)?;
+    let mut socket = tokio::net::UnixStream::from_std(socket).map_err(failed)?;
+    socket.write_all(&order).await.map_err(failed)?;
+    let mut reports = Reports::new(socket);
+    let process = match reports.next().await.map_err(failed)? {
+        Some(Report::Started(process)) => process,
+        Some(Report::Refused(number)) => {
+            return Err(RuntimeError::Spawn { program: name, source: io::Error::from_raw_os_error(number) });
+        }
+        Some(Report::Over { .. }) | None => {
+            // The step may have killed it.
+            reap_run(&command.run, &scratch).await?;
+            return Err(failed(io::Error::other("it ended before it had started the step")));
+        }
+    };
+    let leash = Arc::new(Leash::new(process, wishes));
+    let guard = KillOnDrop(Arc::clone(&leash));
+    Ok((Launched { guard, leash, warden, reports, stdout, stderr, dir, log, scratch }, command))
+}
+
+/// A warden that has not been told yet what to run. Without ever being told, it ends with its socket.
+struct Hired {
+    order: Vec<u8>,
+    /// Of the step's program.
+    name: String,
+    warden: Child,
+    socket: UnixStream,
+    stdout: PipeReader,
+    stderr: PipeReader,
+    dir: StepDir,
+    log: File,
+}
+
+/// Prepares files and starts a warden. Blocks; must be called within an async runtime.
+fn hire(config: &HostConfig, command: &StepCommand) -> Result<Hired, RuntimeError> {
     let log = log::create(&log_path(&config.logs, &command.run, &command.step, command.attempt))?;
     let directory = confine::directory(&command.workspace, command.working_directory.as_deref())?;
     let dir = StepDir::create(&config.scratch, command)?;
@@ -46,63 +97,43 @@ pub(crate) fn launch(config: &HostConfig, command: &StepCommand) -> Result<Launc
     })?;
     let mut argv = command.argv.iter().map(|word| word.replace("{0}", script));
     let name = argv.next().unwrap_or_default();
-    let spawn_error = |source| RuntimeError::Spawn { program: name.clone(), source };
-    let file = program::find(&name, &command.env, &directory).map_err(spawn_error)?;
+    let program = program::find(&name, &command.env, &directory)
+        .map_err(|source| RuntimeError::Spawn { program: name.clone(), source })?;
+    let files = dir.env().map(|(name, path)| {
+        let path = path.into_os_string().into_string();
+        path.map(|path| (name.to_owned(), path))
+    });
+    let files: Vec<(String, String)> = files.collect::<Result<_, _>>().map_err(|path| {
+        machine("name the step's files", io::Error::other(format!("{} is not UTF-8", path.display())))
+    })?;
+    let secrets = command.secrets.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned()));
+    let order = Order {
+        program,
+        name: name.clone(),
+        arguments: argv.collect(),
+        env: command.env.iter().cloned().chain(secrets).chain(files.iter().cloned()).collect(),
+    };
+    let mut order =
+        serde_json::to_vec(&order).map_err(|error| machine("tell what to run", io::Error::other(error)))?;
+    order.push(b'\n');
 
-    // Before the process, so that its end cannot be missed.
-    let child_signal =
-        signal(SignalKind::child()).map_err(|error| machine("listen for the ends of processes", error))?;
     let pipe = || io::pipe().map_err(|error| machine("create a pipe", error));
     let (stdout, to_stdout) = pipe()?;
     let (stderr, to_stderr) = pipe()?;
-    let mut process = Command::new(file);
+    let (socket, to_warden) = UnixStream::pair().map_err(|error| machine("create a socket", error))?;
+    let mut process = Command::new(&config.warden);
     process
-        .arg0(&name)
-        .args(argv)
+        .arg0(warden::NAME)
         .env_clear()
-        .envs(command.env.iter().map(|(name, value)| (name, value)))
-        .envs(command.secrets.iter().map(|(name, value)| (name, value.reveal())))
-        .envs(dir.env())
+        // By these it is recognised, should it be found without its Tako.
+        .envs(files)
+        .env("TAKO_RUN_ID", command.run.to_string())
         .current_dir(directory)
-        .stdin(Stdio::null())
+        .stdin(Stdio::from(OwnedFd::from(to_warden)))
         .stdout(to_stdout)
         .stderr(to_stderr)
         .process_group(0);
-    let mut child = spawn(&mut process).map_err(spawn_error)?;
-    // Our ends of the step's side of the pipes.
-    drop(process);
-
-    // It cannot have been reaped, so it has an id, and `/proc` shows it even if it has ended already.
-    let lost = || machine("identify the process", io::Error::other("it is not shown by /proc"));
-    let pid = child.id().ok_or_else(lost)?;
-    let leader = signalable(pid).ok_or_else(lost)?;
-    let Some(identity) = process_identity(pid) else {
-        let _ = child.start_kill();
-        return Err(lost());
-    };
-    let group = Arc::new(Group::new(identity, leader));
-    Ok(Launched {
-        guard: KillOnDrop(Arc::clone(&group)),
-        group,
-        child_signal,
-        stdout,
-        stderr,
-        child,
-        dir,
-        log,
-    })
-}
-
-/// Starts `process`. A script of ours that is executed itself may seem to be open for writing for a moment: a
-/// process that another thread has just started holds copies of our descriptors until its exec(2).
-fn spawn(process: &mut Command) -> io::Result<Child> {
-    for _ in 0..100 {
-        match process.spawn() {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            result => return result,
-        }
-    }
-    process.spawn()
+    let warden = process.spawn().map_err(|error| machine("start the step's warden", error))?;
+    socket.set_nonblocking(true).map_err(|error| machine("set up a socket", error))?;
+    Ok(Hired { order, name, warden, socket, stdout, stderr, dir, log })
 }

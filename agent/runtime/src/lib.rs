@@ -1,17 +1,16 @@
 //! Where steps run, their output, and their ends.
 //!
 //! [`Runtimes`] is the adapter behind [`tako_engine::port::Runtime`]: it hands a step to [`HostRuntime`], where each
-//! step leads a process group of its own, so that stopping a step reaches its children, or to a container. One task
-//! per step looks after it. None holds more than a few buffers, however much the step writes, and none touches a file
+//! step has a [`warden`] that ends everything it started, or to a container. One task per step looks after it. None holds more than a few buffers, however much the step writes, and none touches a file
 //! on the async runtime's own threads. [`LogDirectory`] serves what steps wrote.
 
 mod confine;
 mod container;
 mod error;
 mod grace;
-mod group;
 mod host;
 mod launch;
+mod leash;
 mod lines;
 mod log;
 mod logs;
@@ -27,6 +26,7 @@ mod sink;
 mod stepdir;
 mod supervise;
 mod tree;
+mod warden;
 
 pub use container::ContainerConfig;
 pub use host::{HostConfig, HostRuntime};
@@ -35,3 +35,4 @@ pub use logs::LogDirectory;
 pub use owner::{Liveness, is_alive, this_owner};
 pub use procfs::process_identity;
 pub use runtimes::Runtimes;
+pub use warden::warden;

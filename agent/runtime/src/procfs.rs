@@ -12,6 +12,8 @@ use tako_schemas::journal::Process;
 pub(crate) struct Stat {
     /// Dead, though perhaps nobody has asked for its exit status.
     pub(crate) dead: bool,
+    /// Its parent.
+    pub(crate) parent: u32,
     /// Its process group.
     pub(crate) group: u32,
     /// When it started, in clock ticks since boot.
@@ -29,18 +31,21 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The living processes of a process group.
-pub(crate) fn group_members(group: u32) -> io::Result<Vec<Process>> {
-    let mut members = Vec::new();
+/// Every process there is, with its id.
+pub(crate) fn all() -> io::Result<Vec<(u32, Stat)>> {
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         // It may have ended since the directory was read.
-        let Some(stat) = stat(pid) else { continue };
-        if stat.group == group && !stat.dead {
-            members.push(Process { pid, start_ticks: stat.start_ticks });
-        }
+        found.extend(stat(pid).map(|stat| (pid, stat)));
     }
-    Ok(members)
+    Ok(found)
+}
+
+/// The living processes of a process group.
+pub(crate) fn group_members(group: u32) -> io::Result<Vec<Process>> {
+    let members = all()?.into_iter().filter(|(_, stat)| stat.group == group && !stat.dead);
+    Ok(members.map(|(pid, stat)| Process { pid, start_ticks: stat.start_ticks }).collect())
 }
 
 /// `pid` as the kernel takes it, unless it is one that signals treat specially.
@@ -57,6 +62,7 @@ fn parse(line: &[u8]) -> Option<Stat> {
     let field = |number: usize| fields.get(number - 3).copied();
     Some(Stat {
         dead: matches!(field(3)?, "Z" | "X" | "x"),
+        parent: field(4)?.parse().ok()?,
         group: field(5)?.parse().ok()?,
         start_ticks: field(22)?.parse().ok()?,
     })
@@ -70,16 +76,21 @@ mod tests {
     fn stat_lines() {
         let tail = "1 77 5 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 8000 100 18446744073709551615";
         let cases = [
-            ("a plain name", format!("9 (sh) S {tail}"), Some((false, 77, 4242))),
-            ("blanks in the name", format!("9 (tmux: server) R {tail}"), Some((false, 77, 4242))),
-            ("a name that imitates the line", format!("9 (a) R 1 2 (b)) S {tail}"), Some((false, 77, 4242))),
-            ("a newline in the name", format!("9 (a\nb) D {tail}"), Some((false, 77, 4242))),
-            ("a zombie", format!("9 (sh) Z {tail}"), Some((true, 77, 4242))),
+            ("a plain name", format!("9 (sh) S {tail}"), Some((false, 1, 77, 4242))),
+            ("blanks in the name", format!("9 (tmux: server) R {tail}"), Some((false, 1, 77, 4242))),
+            (
+                "a name that imitates the line",
+                format!("9 (a) R 1 2 (b)) S {tail}"),
+                Some((false, 1, 77, 4242)),
+            ),
+            ("a newline in the name", format!("9 (a\nb) D {tail}"), Some((false, 1, 77, 4242))),
+            ("a zombie", format!("9 (sh) Z {tail}"), Some((true, 1, 77, 4242))),
             ("cut off", "9 (sh) S 1 77".to_owned(), None),
             ("empty", String::new(), None),
         ];
         for (name, line, want) in cases {
-            let got = parse(line.as_bytes()).map(|stat| (stat.dead, stat.group, stat.start_ticks));
+            let got =
+                parse(line.as_bytes()).map(|stat| (stat.dead, stat.parent, stat.group, stat.start_ticks));
             assert_eq!(got, want, "{name}");
         }
     }

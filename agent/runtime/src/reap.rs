@@ -15,13 +15,18 @@ use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
 
 use tako_engine::port::RuntimeError;
+use tako_schemas::id::RunId;
 use tako_schemas::journal::Process;
 
 use crate::error::{blocking, machine};
+use crate::orphans;
 use crate::procfs::{group_members, signalable, stat};
+use crate::warden;
 
 /// How long it has between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(3);
+// What a warden ends meanwhile has its own.
+const _: () = assert!(GRACE.as_millis() > warden::LAST_GRACE.as_millis());
 /// How long killed processes have to disappear. Only the kernel can make it longer than an instant.
 const DEATH_LIMIT: Duration = Duration::from_secs(5);
 /// Between two looks at it.
@@ -51,6 +56,16 @@ pub(crate) async fn reap(process: Process, scratch: &Path) -> Result<bool, Runti
     }
     let still = std::io::Error::other("killed processes are still there");
     Err(machine(format!("end process group {}", process.pid), still))
+}
+
+/// Ends the processes of steps of `run` that are recognised. For a run whose steps should have none any more.
+pub(crate) async fn reap_run(run: &RunId, scratch: &Path) -> Result<(), RuntimeError> {
+    let (action, place) = ("look for processes", scratch.to_owned());
+    let found = blocking(action, move || orphans::of(&place).map_err(|error| machine(action, error))).await?;
+    for (process, _) in found.into_iter().filter(|(_, of)| of == run) {
+        reap(process, scratch).await?;
+    }
+    Ok(())
 }
 
 async fn look(

@@ -12,8 +12,8 @@ use tako_engine::port::{Exit, Observer, Running, RuntimeError, StepCommand, Stop
 use tako_schemas::journal::Spawned;
 
 use crate::error::{blocking, machine};
-use crate::group::{Group, KillOnDrop};
 use crate::launch::Launched;
+use crate::leash::{KillOnDrop, Leash};
 use crate::pump::Pump;
 use crate::sink::{Capture, Sink};
 use crate::supervise::supervise;
@@ -21,7 +21,7 @@ use crate::supervise::supervise;
 /// A step that runs. Its task goes on when this is dropped, but then only to clear up.
 #[derive(Debug)]
 pub(crate) struct HostRunning {
-    group: Arc<Group>,
+    leash: Arc<Leash>,
     task: Option<JoinHandle<Result<Exit, RuntimeError>>>,
     _guard: KillOnDrop,
 }
@@ -29,20 +29,20 @@ pub(crate) struct HostRunning {
 impl HostRunning {
     /// Looks after `launched` from now on.
     pub(crate) fn new(launched: Launched, command: StepCommand, observer: Arc<dyn Observer>) -> Self {
-        let group = Arc::clone(&launched.group);
-        let guard = KillOnDrop(Arc::clone(&group));
-        Self { group, task: Some(tokio::spawn(look_after(launched, command, observer))), _guard: guard }
+        let leash = Arc::clone(&launched.leash);
+        let guard = KillOnDrop(Arc::clone(&leash));
+        Self { leash, task: Some(tokio::spawn(look_after(launched, command, observer))), _guard: guard }
     }
 }
 
 #[async_trait]
 impl Running for HostRunning {
     fn spawned(&self) -> Spawned {
-        Spawned { process: Some(self.group.process()), container: None }
+        Spawned { process: Some(self.leash.process()), container: None }
     }
 
     fn stopper(&self) -> Arc<dyn StopSignal> {
-        Arc::<Group>::clone(&self.group)
+        Arc::<Leash>::clone(&self.leash)
     }
 
     async fn wait(&mut self) -> Result<Exit, RuntimeError> {
@@ -62,8 +62,9 @@ async fn look_after(
     command: StepCommand,
     observer: Arc<dyn Observer>,
 ) -> Result<Exit, RuntimeError> {
-    let Launched { guard, group, child, child_signal, stdout, stderr, dir, log } = launched;
+    let Launched { guard, leash, warden, reports, stdout, stderr, dir, log, scratch } = launched;
     let (limit_bytes, capture) = (command.capture_limit_bytes, Capture::of(&command));
+    let run = command.run.clone();
     let sink = Sink { run: command.run, step: command.step, log, observer, runtime: Handle::current() };
     let pump = Pump::new(stdout, stderr, &capture, sink);
     let (at_end, ended) = io::pipe().map_err(|error| machine("create a pipe", error))?;
@@ -72,11 +73,11 @@ async fn look_after(
         let output = on_thread(move || pump.run(&at_end)).await;
         if output.is_err() {
             // Nobody reads what it writes any more.
-            group.kill();
+            leash.kill();
         }
         output
     };
-    let (status, output) = tokio::join!(supervise(child, child_signal, &group, ended), output);
+    let (status, output) = tokio::join!(supervise(warden, reports, &leash, ended, &run, &scratch), output);
     drop(guard);
     // Reads and removes files.
     let files = blocking("read the step's files", move || dir.read(limit_bytes)).await;
@@ -118,6 +119,13 @@ mod tests {
         async fn output(&self, _: &RunId, _: &StepId, _: &[u8]) {}
     }
 
+    /// The warden lies beside the directory of the tests.
+    fn config(home: &std::path::Path) -> HostConfig {
+        let tests = std::env::current_exe().unwrap();
+        let warden = tests.ancestors().nth(2).unwrap().join("tako-warden");
+        HostConfig { logs: home.join("logs"), scratch: home.join("scratch"), warden }
+    }
+
     /// Runs until it is killed.
     fn endless(workspace: &std::path::Path) -> StepCommand {
         StepCommand {
@@ -141,9 +149,8 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_ends_the_step() {
         let home = tempfile::tempdir().unwrap();
-        let config = HostConfig { logs: home.path().join("logs"), scratch: home.path().join("scratch") };
-        let command = endless(home.path());
-        let mut launched = launch(&config, &command).unwrap();
+        let config = config(home.path());
+        let (mut launched, command) = launch(Arc::new(config), endless(home.path())).await.unwrap();
         launched.log = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut running = HostRunning::new(launched, command, Arc::new(Blind));
         let error = running.wait().await.unwrap_err();
@@ -156,8 +163,8 @@ mod tests {
     async fn a_log_that_cannot_be_made_is_not_the_users_fault() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("logs"), "a file").unwrap();
-        let config = HostConfig { logs: home.path().join("logs"), scratch: home.path().join("scratch") };
-        let started = HostRuntime::new(config).start(endless(home.path()), Arc::new(Blind)).await;
+        let started =
+            HostRuntime::new(config(home.path())).start(endless(home.path()), Arc::new(Blind)).await;
         assert!(!started.err().unwrap().is_users());
     }
 }

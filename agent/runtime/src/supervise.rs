@@ -1,104 +1,87 @@
-//! Watches a step's process group until nothing of it lives.
-//!
-//! The leader's end is noticed without reaping it: as long as it is a zombie, the number of its group cannot be
-//! used again, and killing what it left behind hits nobody else.
+//! Waits for the end of a step, as its warden tells it.
 
-use std::io::PipeWriter;
-use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::io::{self, PipeWriter};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 
-use nix::errno::Errno;
-use nix::sys::signal::killpg;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::net::UnixStream;
 use tokio::process::Child;
-use tokio::signal::unix::Signal;
-use tokio::time::{Instant, sleep};
 
 use tako_engine::port::{ExitStatus, RuntimeError};
+use tako_schemas::id::RunId;
 
-use crate::error::{blocking, machine};
-use crate::group::Group;
-use crate::procfs::group_members;
+use crate::error::machine;
+use crate::leash::Leash;
+use crate::reap::{reap, reap_run};
+use crate::warden::Report;
 
-/// Between two looks at a group that is being stopped.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// How long killed processes have to disappear. Only the kernel can make it longer than an instant.
-const DEATH_LIMIT: Duration = Duration::from_secs(2);
+/// What a warden tells, as it comes.
+#[derive(Debug)]
+pub(crate) struct Reports(Lines<BufReader<UnixStream>>);
 
-/// Waits for the leader's end, ends its group, closes `ended`, and returns how the leader ended.
+impl Reports {
+    pub(crate) fn new(socket: UnixStream) -> Self {
+        Self(BufReader::new(socket).lines())
+    }
+
+    /// The next one; none once the warden is gone.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Report>> {
+        match self.0.next_line().await {
+            Ok(Some(line)) => Ok(Some(serde_json::from_str(&line)?)),
+            Ok(None) => Ok(None),
+            // It went without reading all that we said.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Waits until nothing of the step lives, closes `ended`, and returns how its first process ended. `run` is the
+/// step's, `scratch` where its files are.
 pub(crate) async fn supervise(
-    mut child: Child,
-    mut child_signal: Signal,
-    group: &Group,
+    mut warden: Child,
+    mut reports: Reports,
+    leash: &Leash,
     ended: PipeWriter,
+    run: &RunId,
+    scratch: &Path,
 ) -> Result<ExitStatus, RuntimeError> {
-    let leader = group.leader();
     let mut killed = false;
-    while !has_ended(leader) {
+    let report = loop {
         tokio::select! {
-            _ = child_signal.recv() => {}
-            () = group.kill_due(), if !killed => {
-                group.kill();
+            report = reports.next() => break report.map_err(|error| machine("hear from the step's warden", error))?,
+            () = leash.kill_due(), if !killed => {
+                leash.kill();
                 killed = true;
             }
         }
-    }
-    // A shell dies of SIGTERM at once; the program that it ran may still be cleaning up, and has the whole grace.
-    while let Some(kill_at) = group.kill_at()
-        && !killed
-        && lives(group).await?
-    {
-        let next_look = Instant::now() + LOOK_AGAIN;
-        tokio::select! {
-            () = tokio::time::sleep_until(next_look.min(kill_at)) => {}
-            () = group.kill_due() => killed = true,
+    };
+    let Some(Report::Over { status, survivors }) = report else {
+        // What it would have ended is to be found by its process group, and by what its environment says.
+        for ended in [reap(leash.process(), scratch).await.map(|_| ()), reap_run(run, scratch).await] {
+            if let Err(error) = ended {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot end a step that lost its warden"
+                );
+            }
         }
-    }
-    group.end();
+        drop(ended);
+        let end = warden.wait().await.map_err(|error| machine("wait for the step's warden", error))?;
+        let lost = io::Error::other(format!("the process between Tako and the step ended: {end}"));
+        return Err(machine("look after the step", lost));
+    };
     drop(ended);
-    let status = child.wait().await.map_err(|error| machine("wait for the process", error))?;
-    await_death(leader, group).await?;
+    if survivors > 0 {
+        // Its warden goes on killing them.
+        tracing::warn!(pid = leash.process().pid, survivors, "killed processes of a step are still there");
+    } else {
+        warden.wait().await.map_err(|error| machine("wait for the step's warden", error))?;
+    }
+    let status = std::process::ExitStatus::from_raw(status);
     Ok(match (status.code(), status.signal()) {
         (Some(code), _) => ExitStatus::Code(code),
         (None, signal) => ExitStatus::Signal(signal.unwrap_or_default()),
     })
-}
-
-/// Whether the process has ended, without reaping it.
-fn has_ended(leader: Pid) -> bool {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    loop {
-        match waitid(Id::Pid(leader), flags) {
-            Ok(WaitStatus::StillAlive) => return false,
-            Err(Errno::EINTR) => {}
-            // Also a signal that `nix` has no name for.
-            _ => return true,
-        }
-    }
-}
-
-async fn lives(group: &Group) -> Result<bool, RuntimeError> {
-    let number = group.process().pid;
-    blocking("look for processes", move || {
-        let members = group_members(number).map_err(|error| machine("look for processes", error))?;
-        Ok(!members.is_empty())
-    })
-    .await
-}
-
-/// Waits until the killed group has no living member.
-async fn await_death(leader: Pid, group: &Group) -> Result<(), RuntimeError> {
-    let limit = Instant::now() + DEATH_LIMIT;
-    let mut pause = Duration::from_millis(1);
-    // Signal 0 only asks. It finds zombies too, so `/proc` has the last word.
-    while killpg(leader, None) != Err(Errno::ESRCH) && lives(group).await? {
-        if Instant::now() >= limit {
-            tracing::warn!(group = group.process().pid, "killed processes are still there");
-            break;
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(LOOK_AGAIN);
-    }
-    Ok(())
 }

@@ -23,6 +23,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    if let Some(code) = tako_runtime::warden() {
+        return code;
+    }
     let arguments = match cli::with_input_flags(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return error.print(anstream::ColorChoice::Auto),

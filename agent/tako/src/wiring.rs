@@ -97,7 +97,9 @@ pub(crate) fn quiet_tree(journal: Arc<dyn Journal>) -> Arc<dyn Tree> {
 
 /// Where steps run on this machine.
 pub(crate) fn runtimes(home: &Home, engine: Option<String>) -> Runtimes {
-    let host = HostConfig { logs: home.logs(), scratch: home.scratch() };
+    // This program, also when its file has been replaced since it started.
+    let warden = "/proc/self/exe".into();
+    let host = HostConfig { logs: home.logs(), scratch: home.scratch(), warden };
     let mirrors = vec![home.cache().to_owned()];
     Runtimes::new(host, ContainerConfig { engine, owner: owner_label(home), mirrors })
 }

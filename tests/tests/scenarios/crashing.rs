@@ -21,6 +21,11 @@ fn processes_with(mark: &str) -> usize {
         .count()
 }
 
+fn signal(name: &str, pid: &str) {
+    let status = std::process::Command::new("kill").args([&format!("-{name}"), pid]).status();
+    assert!(status.unwrap().success());
+}
+
 /// Waits until `holds`, which something outside of this process brings about.
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
@@ -35,11 +40,15 @@ fn a_step_that_was_started_and_not_yet_written_down_is_ended_too() {
     let home = Home::new();
     let mark = format!("32{:07}.5", std::process::id());
     let text = format!(
-        "version: 1\nworkflows:\n  go:\n    steps:\n      - 'echo ready; [ -e {}/go-on ] || sleep {mark}'\n",
+        "version: 1\nworkflows:\n  go:\n    steps:\n      - 'echo $PPID > {0}/warden; echo ready; [ -e {0}/go-on ] || sleep {mark}'\n",
         home.path().display()
     );
     home.add("o/a", &text);
     let mut started = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+    // Its warden would end it: that dies too, before Tako can know.
+    let warden = std::fs::read_to_string(home.path().join("warden")).unwrap();
+    started.signal("STOP");
+    signal("KILL", warden.trim());
     started.signal("KILL");
     started.wait();
     eventually("the step sleeps", || processes_with(&mark) > 0);
@@ -52,6 +61,41 @@ fn a_step_that_was_started_and_not_yet_written_down_is_ended_too() {
     std::fs::write(home.path().join("go-on"), "").unwrap();
     home.tako(&["exec", "go", "--repo=o/a"]).expect(0);
     eventually("what the dead process left running is ended", || processes_with(&mark) == 0);
+}
+
+#[test]
+fn nothing_of_a_step_outlives_tako() {
+    let home = Home::new();
+    let mark = format!("33{:07}.5", std::process::id());
+    // A daemon in a session and with an environment of its own, which does not hear SIGTERM.
+    let flee = format!(
+        "version: 1
+workflows:
+  go:
+    steps:
+      - |
+        setsid sh -c 'env -i sh -c \"trap : TERM HUP; echo x > fled; while :; do sleep 0.1; : {mark}; done\" &' > /dev/null 2>&1
+        until [ -s fled ]; do sleep 0.01; done
+        echo ready
+        sleep 60
+"
+    );
+    home.add("o/a", &flee);
+    for end in ["KILL", "INT"] {
+        let mut started = start(&home, &["exec", "go", "--repo=o/a"], "] ready");
+        assert!(processes_with(&mark) > 0);
+        if end == "KILL" {
+            started.signal(end);
+            started.wait();
+            eventually("its warden ends what Tako left", || processes_with(&mark) == 0);
+        } else {
+            started.signal("INT");
+            // It would have ten seconds.
+            started.signal("INT");
+            started.wait();
+            assert_eq!(processes_with(&mark), 0);
+        }
+    }
 }
 
 #[test]

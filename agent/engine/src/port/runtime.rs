@@ -55,7 +55,7 @@ pub trait Runtime: Send + Sync {
 
 /// A step's process.
 ///
-/// Dropping it without [`Running::wait`] kills its process group.
+/// Dropping it without [`Running::wait`] kills it, with everything it started.
 #[async_trait]
 pub trait Running: Send {
     /// How to find it after the death of this process.
@@ -71,7 +71,7 @@ pub trait Running: Send {
 
 /// Stops a step.
 pub trait StopSignal: Send + Sync {
-    /// SIGTERM to the process group now, SIGKILL after `grace`. Calling it again with a shorter grace shortens
+    /// SIGTERM to everything the step started now, SIGKILL after `grace`. Calling it again with a shorter grace shortens
     /// it; zero kills at once.
     fn stop(&self, grace: Duration);
 }

@@ -74,7 +74,11 @@ impl Contained {
     pub(crate) fn at(home: tempfile::TempDir, engine: &str) -> Self {
         let real = home.path().canonicalize().unwrap();
         fs::create_dir_all(real.join("ws/sub")).unwrap();
-        let host = HostConfig { logs: real.join("logs"), scratch: real.join("scratch") };
+        let host = HostConfig {
+            logs: real.join("logs"),
+            scratch: real.join("scratch"),
+            warden: env!("CARGO_BIN_EXE_tako-warden").into(),
+        };
         let containers = ContainerConfig {
             engine: Some(engine.to_owned()),
             owner: real.display().to_string(),

@@ -28,7 +28,11 @@ impl Place {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("ws")).unwrap();
         let at = |name: &str| home.path().canonicalize().unwrap().join(name);
-        let runtime = HostRuntime::new(HostConfig { logs: at("logs"), scratch: at("scratch") });
+        let runtime = HostRuntime::new(HostConfig {
+            logs: at("logs"),
+            scratch: at("scratch"),
+            warden: env!("CARGO_BIN_EXE_tako-warden").into(),
+        });
         Self { runtime, observer: Arc::default(), home }
     }
 

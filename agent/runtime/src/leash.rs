@@ -1,0 +1,71 @@
+//! Tako's end of what holds a step: the socket to its warden.
+
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tako_engine::port::StopSignal;
+use tako_schemas::journal::Process;
+
+use crate::grace::Grace;
+use crate::warden::Wish;
+
+/// Ends a step's tree of processes. No process is signalled from here, so none that merely has an old number is.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    process: Process,
+    /// Does not block: the few wishes that there can be fit into its buffer.
+    socket: UnixStream,
+    grace: Grace,
+}
+
+impl Leash {
+    /// What holds the step whose first process is `process`.
+    pub(crate) fn new(process: Process, socket: UnixStream) -> Self {
+        Self { process, socket, grace: Grace::new() }
+    }
+
+    /// The step's first process, recognisable.
+    pub(crate) fn process(&self) -> Process {
+        self.process
+    }
+
+    /// Kills all of it.
+    pub(crate) fn kill(&self) {
+        self.wish(Wish::Kill);
+    }
+
+    /// Returns when the grace of a stop is over.
+    pub(crate) async fn kill_due(&self) {
+        self.grace.kill_due().await;
+    }
+
+    fn wish(&self, wish: Wish) {
+        let Ok(mut line) = serde_json::to_vec(&wish) else { return };
+        line.push(b'\n');
+        // A warden that is gone has nothing left to end, or its end is noticed where it is waited for.
+        let _ = (&self.socket).write_all(&line);
+    }
+}
+
+impl StopSignal for Leash {
+    fn stop(&self, grace: Duration) {
+        if grace.is_zero() {
+            self.kill();
+        }
+        if self.grace.shorten(grace) {
+            self.wish(Wish::Stop);
+        }
+    }
+}
+
+/// Kills a step when it goes out of scope, unless it is over by then.
+#[derive(Debug)]
+pub(crate) struct KillOnDrop(pub(crate) Arc<Leash>);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
