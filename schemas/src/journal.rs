@@ -10,8 +10,8 @@ mod resume;
 mod state;
 
 pub use entry::{
-    Ancestor, Created, Decision, Entry, EnvChanges, Outcome, Owner, ParentLink, Process, Push, Recorded,
-    Resumed, Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
+    Ancestor, Created, Decision, Entry, EnvChanges, Obstacle, Outcome, Owner, ParentLink, Process, Push,
+    Recorded, Resumed, Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
 };
 pub use line::Line;
 pub use state::{Child, Ended, InvalidEntry, Phase, Retrying, RunState, StepState, WaitingStep};

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod notice;
 pub mod posting;
 pub mod sharing;
+pub mod waiting;
 pub mod world;
 pub mod writing;
 
@@ -126,6 +127,9 @@ macro_rules! conformance_tests {
             limits::a_parked_job_holds_nothing
             limits::a_tree_has_a_limit
             limits::siblings_have_a_limit
+            waiting::who_is_in_the_way_is_told
+            waiting::missing_slots_are_told
+            waiting::nothing_in_the_way_is_not_told
             notice::changes_are_noticed
             notice::a_claim_waits_for_a_job
             notice::a_claim_waits_for_time_to_pass

@@ -15,7 +15,7 @@ use crate::failure::{During, Improper, corrupt};
 use crate::notice::Topic;
 use crate::stamp::{Nanos, Stamp, after};
 use crate::writer::Effects;
-use crate::{lease, line};
+use crate::{lease, line, obstacle};
 
 /// An append without an expected number to a journal that is over appends nothing, and is answered by an empty
 /// list; the rest of its transaction is carried out. The job of a run that is over leaves the queue.
@@ -137,6 +137,10 @@ impl Prepared {
         }
         wake.iter().try_for_each(|run| line::wake(connection, effects, run, held_until))?;
         urge.iter().try_for_each(|run| line::urge(connection, effects, run.as_str(), held_until))?;
+        // Last, when locks and slots are as they will be.
+        for run in std::mem::take(&mut effects.lined_up) {
+            obstacle::note(connection, effects, &run, self.at)?;
+        }
         Ok(recorded)
     }
 }

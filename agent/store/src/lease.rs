@@ -87,6 +87,9 @@ pub(crate) fn settle(
     };
     settled.map(drop).during("settle a lease")?;
     effects.jobs = true;
+    if settle == Settle::Requeue {
+        effects.lined_up.push(lease.run.clone());
+    }
     Ok(())
 }
 

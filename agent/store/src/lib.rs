@@ -20,6 +20,7 @@ mod lease;
 mod line;
 mod migrate;
 mod notice;
+mod obstacle;
 mod open;
 mod options;
 mod outbox;

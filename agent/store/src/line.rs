@@ -59,6 +59,7 @@ pub(crate) fn push(
         })
         .during(UPDATE)?;
     effects.jobs = true;
+    effects.lined_up.push(job.run.clone());
     if job.supersedes { supersede(connection, effects, job, at) } else { Ok(()) }
 }
 
@@ -98,6 +99,15 @@ pub(crate) fn resume(
         .map(drop)
         .during(UPDATE)?;
     effects.jobs = true;
+    let queued: Vec<String> = connection
+        .prepare_cached(
+            "SELECT run FROM jobs WHERE state = 'queued' AND aside = 0 AND root = ?1 ORDER BY place",
+        )
+        .and_then(|mut statement| statement.query_map([root.as_str()], |row| row.get(0))?.collect())
+        .during(UPDATE)?;
+    for run in queued {
+        effects.lined_up.push(parse_run(&run)?);
+    }
     Ok(())
 }
 
@@ -127,7 +137,10 @@ pub(crate) fn wake(
         )
         .and_then(|mut statement| statement.execute(params![run.as_str(), held_until]))
         .during(UPDATE)?;
-    effects.jobs |= woken > 0;
+    if woken > 0 {
+        effects.jobs = true;
+        effects.lined_up.push(run.clone());
+    }
     Ok(())
 }
 

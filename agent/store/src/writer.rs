@@ -34,6 +34,8 @@ pub(crate) struct Effects {
     pub(crate) runs: Vec<RunId>,
     /// Whether a job can perhaps be claimed that could not before.
     pub(crate) jobs: bool,
+    /// Runs that have come to wait in line.
+    pub(crate) lined_up: Vec<RunId>,
 }
 
 /// The way to the owner thread. Dropping it lets the thread finish what waits, and waits for that.

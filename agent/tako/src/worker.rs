@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tako_engine::driver::{DriveError, Driver, Left};
+use tako_engine::history;
 use tako_engine::port::{ClaimRequest, Queue, QueueAdmin};
 use tako_engine::ports::Ports;
 use tako_schemas::id::RunId;
@@ -70,7 +71,7 @@ impl Worker {
                         self.set_dead_trees_aside().await;
                         if runs.is_empty() && !told_waiting {
                             told_waiting = true;
-                            display.note("waiting: another run holds the repository").await;
+                            self.tell_waiting(root, display).await;
                         }
                     }
                     Err(error) => {
@@ -83,6 +84,18 @@ impl Worker {
                 && let Some(error) = trouble.take()
             {
                 return Err(error);
+            }
+        }
+    }
+
+    /// Says what the tree waits for while nothing of it is led.
+    async fn tell_waiting(&self, root: &RunId, display: &Display) {
+        let journal = self.driver.ports().journal.as_ref();
+        let Ok(tree) = journal.tree(root).await else { return };
+        for member in tree {
+            let Ok(Some((state, _))) = history::read(journal, &member.run).await else { continue };
+            if let Some((by, _)) = state.blocked {
+                display.note(&format!("[{}] {by}", state.created.repo.repo)).await;
             }
         }
     }

@@ -149,6 +149,11 @@ pub enum Entry {
     },
     /// The run gave up its lease until its children have ended.
     Parked,
+    /// The run cannot be led at once: it waits for its turn, from now on.
+    Blocked {
+        /// What stood in its way at this moment.
+        by: Obstacle,
+    },
     /// A run that was over, or that nobody led any more, goes on: what finished stays, what failed goes again.
     Resumed(Box<Resumed>),
     /// The lease ended without its owner's doing.
@@ -169,6 +174,56 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
     },
+}
+
+/// What stands in the way of a run that waits in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Obstacle {
+    /// Another run holds the lock that it needs.
+    Lock {
+        /// `repo:owner/repo:branch`, or `group:name` of `concurrency`.
+        key: String,
+        /// Who holds it.
+        run: RunId,
+    },
+    /// Another run has waited longer for the lock.
+    Line {
+        /// As above.
+        key: String,
+        /// Who is next before it.
+        run: RunId,
+    },
+    /// As many runs of its tree execute steps as may at one moment.
+    TreeLimit {
+        /// How many.
+        limit: u32,
+    },
+    /// As many of its siblings execute steps as may at one moment.
+    SiblingLimit {
+        /// How many.
+        limit: u32,
+    },
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |key: &str| match key.split_once(':') {
+            Some(("group", group)) => format!("concurrency group `{group}`"),
+            Some(("repo", repo)) => repo.to_owned(),
+            _ => key.to_owned(),
+        };
+        match self {
+            Self::Lock { key, run } => write!(f, "waits for {}, held by {run}", named(key)),
+            Self::Line { key, run } => write!(f, "waits for {} behind {run}", named(key)),
+            Self::TreeLimit { limit } => {
+                write!(f, "waits for a slot: {limit} of its tree execute steps (`max_concurrent_repos`)")
+            }
+            Self::SiblingLimit { limit } => {
+                write!(f, "waits for a slot: {limit} of its siblings execute steps (`concurrency_limit`)")
+            }
+        }
+    }
 }
 
 /// How a run begins: what it is to do and who asked.

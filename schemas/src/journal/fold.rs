@@ -41,6 +41,7 @@ impl RunState {
             children: IndexMap::new(),
             cancel: None,
             interruptions: Vec::new(),
+            blocked: None,
         })
     }
 
@@ -82,6 +83,7 @@ impl RunState {
                 self.phase = Phase::Active { owner: owner.clone() };
                 self.attempt = *attempt;
                 self.started_at.get_or_insert(at);
+                self.blocked = None;
             }
             Entry::WorkspaceReady { path, commit, .. } => {
                 self.workspace = Some(path.clone());
@@ -169,6 +171,7 @@ impl RunState {
                 }
             }
             Entry::Parked => self.phase = Phase::Parked,
+            Entry::Blocked { by } => self.blocked = Some((by.clone(), at)),
             Entry::Resumed(resumed) => resume::apply(self, resumed, at),
             Entry::Interrupted { reason } => {
                 self.phase = Phase::Interrupted { reason: reason.clone() };
@@ -179,6 +182,7 @@ impl RunState {
                 self.cancel.get_or_insert_with(|| (by.clone(), at));
             }
             Entry::Finished { outcome, cause } => {
+                self.blocked = None;
                 self.phase = Phase::Finished(Ended { outcome: *outcome, cause: cause.clone(), at });
             }
         }
@@ -198,6 +202,7 @@ impl RunState {
             },
             // Facts from outside: they need no lease.
             Entry::CancelRequested { .. } => None,
+            Entry::Blocked { .. } => leased.then(|| "somebody leads it".to_owned()),
             Entry::Resumed(resumed) => self.admit_resumed(resumed, leased),
             Entry::ChildFinished { child, .. } => match self.children.get(child) {
                 None => Some(format!("`{child}` is no child of this run")),
@@ -270,6 +275,7 @@ impl Entry {
             Self::ChildRequested { .. } => "child_requested",
             Self::ChildFinished { .. } => "child_finished",
             Self::Parked => "parked",
+            Self::Blocked { .. } => "blocked",
             Self::Resumed(_) => "resumed",
             Self::Interrupted { .. } => "interrupted",
             Self::CancelRequested { .. } => "cancel_requested",

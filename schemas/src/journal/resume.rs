@@ -50,6 +50,7 @@ pub(super) fn apply(state: &mut RunState, resumed: &Resumed, at: OffsetDateTime)
     state.started_at = None;
     state.cancel = None;
     state.interruptions.clear();
+    state.blocked = None;
 }
 
 /// The steps that go again: those that did not succeed, and the blocks that ran for them.

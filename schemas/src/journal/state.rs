@@ -9,7 +9,9 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::entry::{Created, Decision, EnvChanges, Outcome, Owner, Spawned, StepHeader, StepResult, Wait};
+use super::entry::{
+    Created, Decision, EnvChanges, Obstacle, Outcome, Owner, Spawned, StepHeader, StepResult, Wait,
+};
 use crate::event::Event;
 use crate::id::{RepoRef, RunId, StepId};
 
@@ -52,6 +54,8 @@ pub struct RunState {
     pub children: IndexMap<RunId, Child>,
     /// Who asked to stop it, and when.
     pub cancel: Option<(String, OffsetDateTime)>,
+    /// What it waits for in the queue, as far as anything stood in its way when it began to wait, and since when.
+    pub blocked: Option<(Obstacle, OffsetDateTime)>,
     /// Leases that ended without their owners' doing: the attempt and why.
     pub interruptions: Vec<(u32, String)>,
 }

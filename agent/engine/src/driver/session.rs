@@ -196,6 +196,7 @@ fn hide(masker: &Masker, entry: &mut Entry) {
         | Entry::EventRouted { .. }
         | Entry::ChildRequested { .. }
         | Entry::Parked
+        | Entry::Blocked { .. }
         | Entry::Resumed(_)
         | Entry::CancelRequested { .. } => {}
     }

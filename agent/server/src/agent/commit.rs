@@ -137,6 +137,7 @@ fn follow(
             Entry::Created(_)
             | Entry::Claimed { .. }
             | Entry::Interrupted { .. }
+            | Entry::Blocked { .. }
             | Entry::CancelRequested { .. }
             | Entry::Resumed(_)
             | Entry::Finished { .. } => true,

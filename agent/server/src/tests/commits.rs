@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tako_engine::port::{Lease, QueueAdmin};
 use tako_schemas::event::Event;
-use tako_schemas::journal::{Entry, Outcome};
+use tako_schemas::journal::{Entry, Obstacle, Outcome};
 use time::OffsetDateTime;
 
 use super::agents::{leased, started, state};
@@ -115,6 +115,7 @@ async fn what_is_not_an_agents_to_write_is_refused() {
     let cases = [
         ("a beginning", vec![created]),
         ("a claim", vec![Entry::Claimed { owner: lease.owner.clone(), attempt: 2 }]),
+        ("a wait", vec![Entry::Blocked { by: Obstacle::TreeLimit { limit: 1 } }]),
         ("an interruption", vec![Entry::Interrupted { reason: "x".to_owned() }]),
         ("a cancellation", vec![Entry::CancelRequested { by: "me".to_owned() }]),
         ("an end", vec![Entry::Finished { outcome: Outcome::Success, cause: None }]),

@@ -107,7 +107,7 @@ pub async fn concurrent_claimers_never_overlap(world: &World) {
                     leased.keys.remove(&key);
                     *leased.trees.entry(lease.root.clone()).or_default() -= 1;
                 }
-                let end = append(&lease.run, Some(2), [finished()]);
+                let end = append(&lease.run, None, [finished()]);
                 let done_with = Transaction { lease: Some(lease), settle: Some(Settle::Done), ..end };
                 store.journal.commit(done_with).await.unwrap();
                 done += 1;

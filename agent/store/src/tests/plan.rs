@@ -1,14 +1,14 @@
 //! No claim, and nothing that a server does at every request, reads a whole table.
 
 use super::open;
-use crate::{access, candidate, deliveries, outbox};
+use crate::{access, candidate, deliveries, obstacle, outbox};
 
 #[test]
 fn every_statement_finds_its_index() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()).unwrap());
     let connection = rusqlite::Connection::open(directory.path().join("tako.db")).unwrap();
-    let statements = candidate::STATEMENTS.iter().chain(&deliveries::STATEMENTS);
+    let statements = candidate::STATEMENTS.iter().chain(&obstacle::STATEMENTS).chain(&deliveries::STATEMENTS);
     for sql in statements.chain(&access::STATEMENTS).chain(&outbox::STATEMENTS) {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let plan: Vec<String> =

@@ -37,6 +37,7 @@ impl Live {
             Entry::Claimed { .. } => bar.set_message("preparing"),
             Entry::StepStarted { step, .. } => bar.set_message(step.to_string()),
             Entry::StepWaiting { .. } | Entry::Parked => bar.set_message("waits for its child runs"),
+            Entry::Blocked { by } => bar.set_message(by.to_string()),
             Entry::CancelRequested { .. } => bar.set_message("stopping"),
             Entry::Finished { .. } => {
                 bar.finish_and_clear();

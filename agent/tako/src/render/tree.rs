@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::{Decision, Outcome, Phase, Process, Retrying, RunState, StepState, Verdict};
+use tako_schemas::journal::{
+    Decision, Obstacle, Outcome, Phase, Process, Retrying, RunState, StepState, Verdict,
+};
 use time::OffsetDateTime;
 
 use super::text::{between, clean_line, duration, moment};
@@ -18,6 +20,10 @@ pub(crate) struct Node {
     workflow: String,
     /// `queued`, `executing`, `waiting`, `interrupted`, or how it ended.
     state: &'static str,
+    /// What it is at while it is not over: `queued`, `waiting_for_lock`, `waiting_for_slot`, `executing_steps`,
+    /// `waiting_for_subscribers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +91,7 @@ impl Node {
             repository: state.created.repo.to_string(),
             workflow: state.created.workflow.clone(),
             state: word,
+            phase: phase(state).filter(|_| word != "interrupted"),
             cause,
             cancelled_by: state.cancel.as_ref().map(|(by, at)| format!("{by} at {}", moment(*at))),
             attempt: state.attempt,
@@ -154,11 +161,31 @@ fn standing(state: &RunState, lost: Option<&str>) -> (&'static str, Option<Strin
         (_, Some(lost)) => ("interrupted", Some(lost.to_owned())),
         (Phase::Interrupted { reason }, None) => ("interrupted", Some(reason.clone())),
         (Phase::Queued, None) => {
-            ("queued", Some("waits for its repository, a free slot, or an agent with its labels".to_owned()))
+            ("queued", Some(turn(state, "waits for an agent with its labels and a free slot")))
         }
         (Phase::Active { .. }, None) => ("executing", None),
-        (Phase::Parked, None) => ("waiting", Some("waits for its child runs".to_owned())),
+        (Phase::Parked, None) => ("waiting", Some(turn(state, "waits for its child runs"))),
     }
+}
+
+/// What it waits for: its turn, or `else_`.
+fn turn(state: &RunState, else_: &str) -> String {
+    match &state.blocked {
+        Some((by, since)) => format!("{by} (since {})", moment(*since)),
+        None => else_.to_owned(),
+    }
+}
+
+fn phase(state: &RunState) -> Option<&'static str> {
+    let obstacle = state.blocked.as_ref().map(|(by, _)| by);
+    Some(match (&state.phase, obstacle) {
+        (Phase::Finished(_) | Phase::Interrupted { .. }, _) => return None,
+        (Phase::Active { .. }, _) => "executing_steps",
+        (_, Some(Obstacle::Lock { .. } | Obstacle::Line { .. })) => "waiting_for_lock",
+        (_, Some(Obstacle::TreeLimit { .. } | Obstacle::SiblingLimit { .. })) => "waiting_for_slot",
+        (Phase::Queued, None) => "queued",
+        (Phase::Parked, None) => "waiting_for_subscribers",
+    })
 }
 
 fn word(outcome: Outcome) -> &'static str {

@@ -9,8 +9,8 @@ use super::{Subject, json_schema, problems, validator};
 use crate::event::Event;
 use crate::id::{RepoId, RepoRef, RunId, StepId};
 use crate::journal::{
-    Ancestor, Created, Decision, Entry, EnvChanges, Line, Outcome, Owner, ParentLink, Process, Push,
-    Recorded, Resumed, Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
+    Ancestor, Created, Decision, Entry, EnvChanges, Line, Obstacle, Outcome, Owner, ParentLink, Process,
+    Push, Recorded, Resumed, Spawned, StepHeader, StepResult, Trigger, Verdict, Wait,
 };
 
 fn run() -> RunId {
@@ -190,6 +190,10 @@ fn entries() -> Vec<Entry> {
         Entry::ChildRequested { child: run(), step: step(), repo: repo(), workflow: text(), event: text() },
         Entry::ChildFinished { child: run(), outcome: Outcome::Cancelled, cause: None },
         Entry::Parked,
+        Entry::Blocked { by: Obstacle::Lock { key: text(), run: run() } },
+        Entry::Blocked { by: Obstacle::Line { key: text(), run: run() } },
+        Entry::Blocked { by: Obstacle::TreeLimit { limit: 4 } },
+        Entry::Blocked { by: Obstacle::SiblingLimit { limit: 4 } },
         Entry::Interrupted { reason: text() },
         Entry::CancelRequested { by: text() },
     ];
