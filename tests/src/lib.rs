@@ -12,5 +12,6 @@ pub mod invariants;
 pub mod port;
 pub mod process;
 pub mod server;
+pub mod simulation;
 pub mod stopwatch;
 pub mod tls;

@@ -20,6 +20,9 @@ pub(crate) const ENTRY_LIMIT_BYTES: usize = 1 << 20;
 /// could not be written would be led again and again.
 pub(crate) const JOURNAL_LIMIT_BYTES: usize = 100_000_000;
 
+/// A journal that has become so long is worth a look: its run writes it to no end.
+const WARN_BYTES: usize = 10_000_000;
+
 const APPEND: &str = "append to a journal";
 
 /// An entry as it will be stored.
@@ -123,6 +126,7 @@ pub(crate) fn append(
         create(connection, created, at)?;
     }
     insert(connection, run, head.seq, at, entries).during(APPEND)?;
+    warn_of_size(run, head, entries);
     if entries.iter().any(|encoded| matches!(encoded.entry, Entry::Finished { .. })) {
         retire(connection, run).during(APPEND)?;
         effects.jobs = true;
@@ -157,6 +161,19 @@ fn check_size(run: &RunId, head: Head, entries: &[Encoded]) -> Result<(), Journa
         return Ok(());
     }
     check_length(format_args!("the journal of {run}"), actual_bytes, JOURNAL_LIMIT_BYTES)
+}
+
+/// Once, when the limit is passed.
+fn warn_of_size(run: &RunId, head: Head, entries: &[Encoded]) {
+    let bytes = entries.iter().fold(head.bytes, |sum, encoded| sum.saturating_add(encoded.text.len()));
+    if head.bytes < WARN_BYTES && bytes >= WARN_BYTES {
+        tracing::warn!(
+            %run,
+            "the journal of this run has more than {} MB; at {} MB it takes no more",
+            WARN_BYTES / 1_000_000,
+            JOURNAL_LIMIT_BYTES / 1_000_000,
+        );
+    }
 }
 
 fn create(connection: &Connection, created: &Created, at: Stamp) -> Result<(), JournalError> {

@@ -9,6 +9,7 @@
 mod access;
 mod append;
 mod candidate;
+mod check;
 mod claim;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -26,6 +27,7 @@ mod options;
 mod outbox;
 mod queue;
 mod readers;
+mod repair;
 mod stamp;
 mod writer;
 
@@ -38,8 +40,10 @@ use std::time::Duration;
 
 use tako_engine::port::{Clock, JournalError};
 
+pub use check::{Finding, check};
 pub use open::OpenError;
 pub use options::Options;
+pub use repair::{RepairError, Repaired, repair};
 
 use claim::Undelivered;
 use notice::{Notice, Subscription, Topic};

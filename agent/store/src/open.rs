@@ -68,9 +68,10 @@ impl OpenError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Foreign { path } | Self::Damaged { path, .. } => {
+            Self::Foreign { path } => {
                 Some(format!("move `{}` away; Tako then begins with an empty one", path.display()))
             }
+            Self::Damaged { .. } => Some("`tako state repair` saves what can be read of it".to_owned()),
             Self::Newer { .. } => Some("use the Tako that wrote it, or a later one".to_owned()),
             Self::Io { .. } | Self::Sqlite { .. } => None,
         }

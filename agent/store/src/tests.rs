@@ -29,6 +29,7 @@ crate::conformance_tests!(InDirectory::new());
 
 mod durability;
 mod file;
+mod mending;
 mod model;
 mod outlook;
 mod plan;

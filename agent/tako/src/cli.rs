@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    agent, cancel, completion, deliveries, demo, exec, hook, init, lint, logs, runs, schema, server, status,
-    steps, token, validate, version,
+    agent, cancel, completion, deliveries, demo, events, exec, hook, init, lint, logs, runs, schema, server,
+    state, status, steps, token, validate, version,
 };
 use crate::error::CliError;
 
@@ -34,6 +34,10 @@ pub(crate) enum Command {
     Logs(logs::LogsArgs),
     /// List the newest runs
     Runs(runs::RunsArgs),
+    /// List the events of a run and of the runs below it, and what they started
+    Events(events::EventsArgs),
+    /// Look into what Tako has written down, and mend it
+    State(state::StateArgs),
     /// Stop a run and the runs below it
     Cancel(cancel::CancelArgs),
     /// Take webhooks, keep the queue and the journals, and serve agents and the command line

@@ -6,6 +6,7 @@ pub(crate) mod cancel;
 pub(crate) mod completion;
 pub(crate) mod deliveries;
 pub(crate) mod demo;
+pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod hook;
 pub(crate) mod init;
@@ -14,6 +15,7 @@ pub(crate) mod logs;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod server;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod steps;
 pub(crate) mod token;
@@ -37,6 +39,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Exec(args) => wait(exec::exec(args, global)),
         Command::Demo(args) => wait(demo::demo(&args, global)),
         Command::Runs(args) => wait(runs::runs(&args, global, &mut stdout(global))),
+        Command::Events(args) => wait(events::events(&args, global, &mut stdout(global))),
+        Command::State(args) => wait(state::state(&args, global, &mut stdout(global))),
         Command::Cancel(args) => wait(cancel::cancel(&args, global, &mut stdout(global))),
         Command::Server(args) => wait(server::server(&args, global)),
         Command::Agent(args) => wait(agent::agent(args, global)),

@@ -159,7 +159,13 @@ impl From<RepoError> for CliError {
 
 impl From<JournalError> for CliError {
     fn from(error: JournalError) -> Self {
-        let hint = tako_remote::hint(&error);
+        let hint = match &error {
+            JournalError::Corrupt { .. } => Some(
+                "`tako state check` says what is damaged, `tako state repair` saves what can be read"
+                    .to_owned(),
+            ),
+            other => tako_remote::hint(other),
+        };
         let shown = match error {
             JournalError::NoSuchRun { run } => return no_such_run(run.as_str()),
             JournalError::Refused { reason } => Self::usage(reason),

@@ -15,6 +15,7 @@ mod secret_file;
 mod secrets;
 mod signals;
 mod source;
+mod stepping;
 mod wiring;
 mod worker;
 

@@ -14,5 +14,6 @@ mod refusals;
 mod release;
 mod resuming;
 mod secrets;
+mod seeing;
 mod sharing;
 mod steps;

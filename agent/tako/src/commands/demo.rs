@@ -137,7 +137,7 @@ async fn show(
     }
     say("");
     let root = machine.run_of_push().await?;
-    let display = Display::new(Output::Text, false, global);
+    let display = Display::new(Output::Text, false, false, global);
     let observer = Arc::clone(&display) as Arc<dyn Observer>;
     let followed = follow::tree(&machine.source, &root, &observer).await;
     let report = report::of(machine.source.journal.as_ref(), machine.source.logs.as_ref(), &root).await?;

@@ -25,6 +25,7 @@ use crate::janitor::{self, Turn};
 use crate::render::display::Display;
 use crate::render::{self, Announcement, excerpt};
 use crate::signals::Signals;
+use crate::stepping::Stepping;
 use crate::wiring;
 use crate::worker::Worker;
 
@@ -70,6 +71,10 @@ pub(crate) struct ExecArgs {
     /// Print, for every event, why each repository was or was not started
     #[arg(long)]
     debug_subscriptions: bool,
+
+    /// Ask at the terminal before each step; without a terminal nobody is asked
+    #[arg(long)]
+    debug: bool,
 
     /// What to print: text for people, or the journal as JSON Lines
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
@@ -135,8 +140,13 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
         .map_err(|error| CliError::io("identify this process", &error))?;
 
     let mut signals = Signals::listen()?;
-    let display = Display::new(args.output, args.debug_subscriptions, global);
-    let machine = wiring::machine(&home, &config, Arc::clone(&display) as Arc<dyn Observer>)?;
+    let display = Display::new(args.output, args.debug_subscriptions, args.debug, global);
+    let mut machine = wiring::machine(&home, &config, Arc::clone(&display) as Arc<dyn Observer>)?;
+    if args.debug
+        && let Some(stepping) = Stepping::new(Arc::clone(&machine.ports.runtime))
+    {
+        machine.ports.runtime = Arc::new(stepping);
+    }
     let journal = machine.ports.journal.as_ref();
     let turn = Turn::take(&home.turn()).await.map_err(|error| CliError::io("lock the home", &error))?;
     let (queue, runtime) = (machine.queue.as_ref(), machine.ports.runtime.as_ref());

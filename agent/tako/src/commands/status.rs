@@ -1,8 +1,10 @@
 //! `tako status`
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use serde_json::json;
 use tako_engine::history;
 use tako_engine::port::Journal;
 use tako_schemas::id::{RepoRef, RunId};
@@ -13,7 +15,7 @@ use super::written;
 use crate::cli::Global;
 use crate::error::{CliError, no_such_run};
 use crate::janitor;
-use crate::render::tree::Node;
+use crate::render::tree::{Node, slowest};
 use crate::source::Source;
 
 /// Show where a run and the runs below it stand
@@ -33,6 +35,10 @@ pub(crate) struct StatusArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+
+    /// Show it again whenever it changes, until the run is over
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(crate) async fn status(
@@ -41,19 +47,70 @@ pub(crate) async fn status(
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let source = Source::open(global)?;
-    let journal = &source.journal;
-    let run = chosen(journal.as_ref(), args.run.as_ref()).await?;
-    let states = tree(journal.as_ref(), &run).await?;
-    let root = states.first().filter(|root| root.created.parent.is_none());
-    let lost = match root {
-        // What leads a run of a server is not on this machine.
-        _ if !source.local => None,
-        Some(root) => janitor::lost_leader(root),
-        None => janitor::lost_leader(&whole_root(journal.as_ref(), &states[0]).await?),
-    };
+    let run = chosen(source.journal.as_ref(), args.run.as_ref()).await?;
+    if !args.watch {
+        let states = tree(source.journal.as_ref(), &run).await?;
+        let shown = render(args, &source, &run, &states).await?;
+        return written(out.write_all(shown.as_bytes()));
+    }
+    let screen = !args.json && std::io::stdout().is_terminal();
+    loop {
+        let states = tree(source.journal.as_ref(), &run).await?;
+        let shown = render(args, &source, &run, &states).await?;
+        let (head, tail) = match (screen, args.json) {
+            (true, _) => (CLEAR, ""),
+            (false, true) => ("", ""),
+            (false, false) => ("", "\n"),
+        };
+        let drawn = out.write_all(format!("{head}{shown}{tail}").as_bytes()).and_then(|()| out.flush());
+        let over = states.first().is_none_or(|first| first.ended().is_some())
+            || why_lost(&source, &states).await?.is_some();
+        if drawn.is_err() || over {
+            return written(drawn);
+        }
+        news(source.journal.as_ref(), &states, screen).await?;
+    }
+}
+
+/// Moves the cursor to the beginning of the screen, and clears it.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+/// At most so often is a tree shown anew.
+const PAUSE: Duration = Duration::from_millis(200);
+/// On a screen durations go on while nothing else happens.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Returns when something has happened to one of the runs.
+async fn news(journal: &dyn Journal, states: &[RunState], screen: bool) -> Result<(), CliError> {
+    tokio::time::sleep(PAUSE).await;
+    let open = states.iter().filter(|state| state.ended().is_none());
+    let changes = open.map(|state| journal.changed(&state.created.run, state.seq));
+    let changed = futures_util::future::select_all(changes);
+    tokio::select! {
+        (changed, ..) = changed => Ok(changed?),
+        () = tokio::time::sleep(TICK), if screen => Ok(()),
+    }
+}
+
+/// Why nobody leads the tree any more, as far as this machine can tell.
+async fn why_lost(source: &Source, states: &[RunState]) -> Result<Option<String>, CliError> {
+    let Some(first) = states.first().filter(|_| source.local) else { return Ok(None) };
+    Ok(match first.created.parent {
+        None => janitor::lost_leader(first),
+        Some(_) => janitor::lost_leader(&whole_root(source.journal.as_ref(), first).await?),
+    })
+}
+
+/// The tree as it is asked for.
+async fn render(
+    args: &StatusArgs,
+    source: &Source,
+    run: &RunId,
+    states: &[RunState],
+) -> Result<String, CliError> {
+    let lost = why_lost(source, states).await?;
     let now = OffsetDateTime::now_utc();
     let nodes: Vec<Node> = match &args.repo {
-        None => Node::of(&states, lost.as_deref(), now).into_iter().collect(),
+        None => Node::of(states, lost.as_deref(), now).into_iter().collect(),
         Some(repo) => {
             let single = |state: &RunState| Node::of(std::slice::from_ref(state), lost.as_deref(), now);
             states.iter().filter(|state| names(repo, state)).filter_map(single).collect()
@@ -63,13 +120,17 @@ pub(crate) async fn status(
         let repo = args.repo.as_ref().map(ToString::to_string).unwrap_or_default();
         return Err(CliError::usage(format!("{repo} has no run below {run}")));
     }
-    written(nodes.iter().try_for_each(|node| {
-        if args.json {
-            writeln!(out, "{}", serde_json::to_string(node)?)
-        } else {
-            write!(out, "{}", node.text(args.show_events))
+    let mut shown = String::new();
+    for node in &nodes {
+        match args.json {
+            true => shown.push_str(&format!("{}\n", json!(node))),
+            false => shown.push_str(&node.text(args.show_events)),
         }
-    }))
+    }
+    if !args.json {
+        shown.push_str(&slowest(&nodes));
+    }
+    Ok(shown)
 }
 
 /// Whether `repo` means the repository of this run.

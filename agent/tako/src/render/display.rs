@@ -36,9 +36,9 @@ struct State {
 
 impl Display {
     /// A live tree where people look at a terminal, prefixed lines elsewhere, JSON Lines where asked. `decisions`
-    /// asks for every decision about a subscription.
-    pub(crate) fn new(output: Output, decisions: bool, global: &Global) -> Arc<Self> {
-        let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+    /// asks for every decision about a subscription, `plain` for lines also on a terminal.
+    pub(crate) fn new(output: Output, decisions: bool, plain: bool, global: &Global) -> Arc<Self> {
+        let terminal = !plain && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
         let live = (output == Output::Text && terminal && !global.quiet).then(Live::new);
         let screen = live.as_ref().map(Live::screen);
         Arc::new(Self {

@@ -110,6 +110,13 @@ impl Node {
         format!("{}  {} {} — {} ({took})", self.run, self.repository, self.workflow, self.state)
     }
 
+    /// How long each step of the tree took that has run.
+    fn durations<'a>(&'a self, took: &mut Vec<(&'a str, &'a StepId, u64)>) {
+        let steps = self.steps.iter();
+        took.extend(steps.filter_map(|step| Some((&*self.repository, &step.id, step.duration_ms?))));
+        self.children.iter().for_each(|child| child.durations(took));
+    }
+
     /// For people.
     pub(crate) fn text(&self, show_events: bool) -> String {
         let mut text = String::new();
@@ -152,6 +159,29 @@ impl Node {
             child.write(text, &inner, show_events);
         }
     }
+}
+
+/// Names the steps that took longest, where there are enough to ask.
+pub(crate) fn slowest(nodes: &[Node]) -> String {
+    const SHOWN: usize = 3;
+    const ENOUGH: usize = 5;
+    const SLOW_MS: u64 = 100;
+    let mut took = Vec::new();
+    nodes.iter().for_each(|node| node.durations(&mut took));
+    if took.len() < ENOUGH {
+        return String::new();
+    }
+    // What took no time at all is not slow, even if nothing else took longer.
+    took.retain(|(_, _, millis)| *millis >= SLOW_MS);
+    if took.is_empty() {
+        return String::new();
+    }
+    took.sort_by_key(|(_, _, millis)| std::cmp::Reverse(*millis));
+    let line = |(repository, step, millis): &(&str, &StepId, u64)| {
+        format!("{repository} {step} ({})", duration(std::time::Duration::from_millis(*millis)))
+    };
+    let shown: Vec<String> = took.iter().take(SHOWN).map(line).collect();
+    format!("slowest steps: {}\n", shown.join(", "))
 }
 
 /// One word, and the cause that goes with it.
