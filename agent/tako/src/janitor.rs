@@ -3,12 +3,12 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tako_engine::driver::DriveError;
 use tako_engine::history;
-use tako_engine::port::{Journal, QueueAdmin, Runtime};
+use tako_engine::port::{Journal, QueueAdmin, RepoSource, Runtime};
 use tako_runtime::{Liveness, is_alive};
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Process, RunState, Spawned, StepState};
@@ -93,4 +93,40 @@ pub(crate) async fn set_dead_trees_aside(
         }
     }
     Ok(aside)
+}
+
+/// Removes the workspaces of runs that succeeded: a process may die between a run's end and what it does afterwards.
+pub(crate) async fn discard_finished(
+    workspaces: PathBuf,
+    journal: &dyn Journal,
+    repos: &dyn RepoSource,
+    runtime: &dyn Runtime,
+) -> Result<(), DriveError> {
+    for (run, inside) in tokio::task::spawn_blocking(move || kept(&workspaces)).await.unwrap_or_default() {
+        let Some((state, _)) = history::read(journal, &run).await? else { continue };
+        if !state.ended().is_some_and(|ended| ended.outcome.is_success()) {
+            continue;
+        }
+        for workspace in inside {
+            // What a container made belongs to somebody else until then.
+            if let Err(error) = runtime.leave(&run, &workspace).await {
+                tracing::debug!(%run, error = &error as &dyn std::error::Error, "cannot take its workspace back");
+            }
+        }
+        if let Err(error) = repos.discard(&run).await {
+            tracing::warn!(%run, error = &error as &dyn std::error::Error, "cannot remove its workspace");
+        }
+    }
+    Ok(())
+}
+
+/// The runs that have workspaces, with these. Blocks.
+fn kept(workspaces: &Path) -> Vec<(RunId, Vec<PathBuf>)> {
+    let entries = |directory: &Path| directory.read_dir().into_iter().flatten().flatten();
+    entries(workspaces)
+        .filter_map(|entry| {
+            let run = entry.file_name().to_str()?.parse().ok()?;
+            Some((run, entries(&entry.path()).map(|entry| entry.path()).collect()))
+        })
+        .collect()
 }

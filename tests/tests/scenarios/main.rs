@@ -7,6 +7,7 @@ mod cloning;
 mod crashing;
 mod declared;
 mod fan_out;
+mod killing;
 mod language;
 mod linting;
 mod output;

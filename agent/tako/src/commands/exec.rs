@@ -153,9 +153,17 @@ pub(crate) async fn exec(args: ExecArgs, global: &Global) -> Result<ExitCode, Cl
     for root in janitor::set_dead_trees_aside(&turn, journal, queue, runtime).await? {
         tracing::info!(run = %root, "an interrupted run was set aside");
     }
-    // An engine that does not answer keeps nobody waiting.
-    let runtimes = Arc::clone(&machine.runtimes);
+    // An engine that does not answer, or much that was kept, keeps nobody waiting.
+    let (runtimes, ports, workspaces) =
+        (Arc::clone(&machine.runtimes), machine.ports.clone(), home.workspaces());
     tokio::spawn(async move {
+        let (journal, repos) = (ports.journal.as_ref(), ports.repos.as_ref());
+        if let Err(error) =
+            janitor::discard_finished(workspaces, journal, repos, ports.runtime.as_ref()).await
+        {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "cannot look for workspaces of runs that are over");
+        }
         if let Err(error) = runtimes.sweep().await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "cannot remove containers of dead processes");
