@@ -5,6 +5,8 @@
 
 mod entry;
 mod fold;
+#[cfg(test)]
+mod formats;
 mod line;
 mod resume;
 mod state;
