@@ -226,3 +226,23 @@ fn steps_are_tried_again_as_they_ask_and_errors_of_the_system_always() {
     let shown = home.tako(&["logs", &failed.run(), "--step", "flaky"]).expect(0).stdout;
     assert_eq!(shown, "try 1\ntry 2\ntry 3\n", "each try has a log");
 }
+
+#[test]
+fn a_step_that_tako_failed_is_tried_again_unasked() {
+    let home = Home::new();
+    // What stands between Tako and the step is Tako's own: that it dies is no fault of the step's, as far as Tako knows.
+    let text = "version: 1
+workflows:
+  go:
+    steps:
+      - {id: lost, run: 'test -e lost || { touch lost; sleep 0.2; kill -9 $PPID; sleep 600; }; echo found'}
+";
+    home.add("o/a", text);
+    let done = home.tako(&["exec", "go", "--repo=o/a"]).expect(0);
+    assert!(
+        done.stdout.contains("cannot look after the step") && done.stdout.contains("tried again"),
+        "{done:?}"
+    );
+    let step = &home.status(None)["steps"][0];
+    assert_eq!((&step["state"], &step["attempt"]), (&"success".into(), &2.into()));
+}

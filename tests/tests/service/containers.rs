@@ -84,3 +84,29 @@ fn the_policy_of_the_operator_wins() {
     home.add("o/plain", "version: 1\nworkflows: {go: {steps: ['echo hi']}}\n");
     home.tako(&["exec", "go", "--repo=o/plain"]).expect(0);
 }
+
+#[test]
+fn a_silent_container_times_out_and_a_failing_one_is_tried_again() {
+    let Some(engine) = Engine::required_or_skip("time limits of containers") else { return };
+    let home = Home::new();
+    let image = engine.image();
+    home.add(
+        "o/app",
+        &format!(
+            "version: 1\nworkflows:\n  go:\n    image: {image}\n    steps:\n      - {{id: shaky, run: 'test -e shaken || {{ touch shaken; exit 1; }}', retry: {{attempts: 2, delay: 0s}}}}\n      - {{id: silent, run: 'echo begun; (setsid sleep 600 &); sleep 600', no_output_timeout: 1s}}\n"
+        ),
+    );
+    fs::write(home.path().join("config.toml"), format!("engine = \"{}\"\n", engine.address())).unwrap();
+    let ended = home.tako(&["exec", "go", "--repo=o/app"]).expect(4);
+    assert!(ended.stdout.contains("wrote nothing for its no_output_timeout of 1s"), "{}", ended.stdout);
+    let tree = home.status(None);
+    assert_eq!((&tree["steps"][0]["attempt"], &tree["steps"][0]["state"]), (&2.into(), &"success".into()));
+    let label = format!("label=dev.tako.run={}", ended.run());
+    assert_eq!(engine.docker(&["ps", "--all", "--quiet", "--filter", &label]), "");
+
+    // What is resumed goes on in a container of its own.
+    let run = ended.run();
+    let silent = home.tako(&["exec", "--resume", &run]).expect(4);
+    assert!(silent.stdout.contains("silent"), "{}", silent.stdout);
+    assert_eq!(home.status(Some(&run))["steps"][1]["attempt"], 2);
+}
