@@ -7,9 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 use tako_engine::port::{RuntimeError, StepCommand};
 
@@ -19,7 +21,7 @@ use crate::leash::{KillOnDrop, Leash};
 use crate::log::{self, log_path};
 use crate::reap::reap_run;
 use crate::stepdir::StepDir;
-use crate::supervise::Reports;
+use crate::supervise::{Reports, wake};
 use crate::warden::{self, Order, Report};
 use crate::{confine, program};
 
@@ -49,19 +51,20 @@ pub(crate) async fn launch(
         Ok((hired, command))
     })
     .await?;
-    let Hired { order, name, warden, socket, stdout, stderr, dir, log } = hired;
+    let Hired { order, name, mut warden, socket, stdout, stderr, dir, log } = hired;
 
     let failed = |error| machine("talk to the step's warden", error);
     let wishes = socket.try_clone().map_err(failed)?;
     let mut socket = tokio::net::UnixStream::from_std(socket).map_err(failed)?;
     socket.write_all(&order).await.map_err(failed)?;
     let mut reports = Reports::new(socket);
-    let process = match reports.next().await.map_err(failed)? {
+    let process = match first(&warden, &mut reports).await.map_err(failed)? {
         Some(Report::Started(process)) => process,
         Some(Report::Refused(number)) => {
             return Err(RuntimeError::Spawn { program: name, source: io::Error::from_raw_os_error(number) });
         }
         Some(Report::Over { .. }) | None => {
+            let _ = warden.start_kill();
             // The step may have killed it.
             reap_run(&command.run, &scratch).await?;
             return Err(failed(io::Error::other("it ended before it had started the step")));
@@ -71,6 +74,25 @@ pub(crate) async fn launch(
     let guard = KillOnDrop(Arc::clone(&leash));
     Ok((Launched { guard, leash, warden, reports, stdout, stderr, dir, log, scratch }, command))
 }
+
+/// What a warden tells first; none if that takes too long.
+async fn first(warden: &Child, reports: &mut Reports) -> io::Result<Option<Report>> {
+    let told = async {
+        loop {
+            tokio::select! {
+                report = reports.next() => return report,
+                // The step may have stopped it before it could tell.
+                () = tokio::time::sleep(NUDGE) => wake(warden),
+            }
+        }
+    };
+    tokio::time::timeout(START_LIMIT, told).await.unwrap_or(Ok(None))
+}
+
+/// Between two looks whether a warden has been stopped.
+const NUDGE: Duration = Duration::from_millis(200);
+/// How long a warden may take to start a step: a busy machine takes seconds at most.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// A warden that has not been told yet what to run. Without ever being told, it ends with its socket.
 struct Hired {
@@ -117,6 +139,8 @@ fn hire(config: &HostConfig, command: &StepCommand) -> Result<Hired, RuntimeErro
         serde_json::to_vec(&order).map_err(|error| machine("tell what to run", io::Error::other(error)))?;
     order.push(b'\n');
 
+    // Whoever started Tako may have had this signal ignored, and a warden would inherit that: who catches it does not.
+    drop(signal(SignalKind::child()).map_err(|error| machine("listen for the ends of processes", error))?);
     let pipe = || io::pipe().map_err(|error| machine("create a pipe", error));
     let (stdout, to_stdout) = pipe()?;
     let (stderr, to_stderr) = pipe()?;

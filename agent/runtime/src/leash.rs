@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tako_engine::port::StopSignal;
 use tako_schemas::journal::Process;
+use tokio::sync::watch;
 
 use crate::grace::Grace;
 use crate::warden::Wish;
@@ -18,12 +19,13 @@ pub(crate) struct Leash {
     /// Does not block: the few wishes that there can be fit into its buffer.
     socket: UnixStream,
     grace: Grace,
+    wished: watch::Sender<Option<Wish>>,
 }
 
 impl Leash {
     /// What holds the step whose first process is `process`.
     pub(crate) fn new(process: Process, socket: UnixStream) -> Self {
-        Self { process, socket, grace: Grace::new() }
+        Self { process, socket, grace: Grace::new(), wished: watch::Sender::default() }
     }
 
     /// The step's first process, recognisable.
@@ -41,7 +43,17 @@ impl Leash {
         self.grace.kill_due().await;
     }
 
+    /// What is wished of the warden, as it changes.
+    pub(crate) fn wishes(&self) -> watch::Receiver<Option<Wish>> {
+        self.wished.subscribe()
+    }
+
     fn wish(&self, wish: Wish) {
+        self.wished.send_modify(|wished| {
+            if *wished != Some(Wish::Kill) {
+                *wished = Some(wish);
+            }
+        });
         let Ok(mut line) = serde_json::to_vec(&wish) else { return };
         line.push(b'\n');
         // A warden that is gone has nothing left to end, or its end is noticed where it is waited for.

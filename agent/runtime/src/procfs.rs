@@ -10,7 +10,8 @@ use tako_schemas::journal::Process;
 /// The line of `/proc/<pid>/stat`, as far as we read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
-    /// Dead, though perhaps nobody has asked for its exit status.
+    /// Dead, though perhaps nobody has asked for its exit status. A process whose first thread has ended is shown as if it
+    /// were, while its other threads run.
     pub(crate) dead: bool,
     /// Its parent.
     pub(crate) parent: u32,
@@ -61,7 +62,11 @@ fn parse(line: &[u8]) -> Option<Stat> {
     // The first one behind the name is field 3 of the manual page.
     let field = |number: usize| fields.get(number - 3).copied();
     Some(Stat {
-        dead: matches!(field(3)?, "Z" | "X" | "x"),
+        dead: match field(3)? {
+            "X" | "x" => true,
+            "Z" => field(20)?.parse::<u32>().ok()? <= 1,
+            _ => false,
+        },
         parent: field(4)?.parse().ok()?,
         group: field(5)?.parse().ok()?,
         start_ticks: field(22)?.parse().ok()?,
@@ -84,6 +89,11 @@ mod tests {
                 Some((false, 1, 77, 4242)),
             ),
             ("a newline in the name", format!("9 (a\nb) D {tail}"), Some((false, 1, 77, 4242))),
+            (
+                "a zombie with threads",
+                format!("9 (sh) Z {}", tail.replace(" 20 0 1 0 ", " 20 0 3 0 ")),
+                Some((false, 1, 77, 4242)),
+            ),
             ("a zombie", format!("9 (sh) Z {tail}"), Some((true, 1, 77, 4242))),
             ("cut off", "9 (sh) S 1 77".to_owned(), None),
             ("empty", String::new(), None),

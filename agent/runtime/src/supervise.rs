@@ -3,18 +3,25 @@
 use std::io::{self, PipeWriter};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::process::Child;
+use tokio::time::timeout;
 
 use tako_engine::port::{ExitStatus, RuntimeError};
 use tako_schemas::id::RunId;
 
 use crate::error::machine;
 use crate::leash::Leash;
+use crate::procfs::signalable;
 use crate::reap::{reap, reap_run};
-use crate::warden::Report;
+use crate::warden::{Report, Wish};
+
+/// How long a warden has to kill what it is told to kill, and to end itself: longer than it waits for that.
+const WARDEN_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a warden tells, as it comes.
 #[derive(Debug)]
@@ -47,14 +54,14 @@ pub(crate) async fn supervise(
     run: &RunId,
     scratch: &Path,
 ) -> Result<ExitStatus, RuntimeError> {
-    let mut killed = false;
-    let report = loop {
-        tokio::select! {
-            report = reports.next() => break report.map_err(|error| machine("hear from the step's warden", error))?,
-            () = leash.kill_due(), if !killed => {
-                leash.kill();
-                killed = true;
-            }
+    let report = tokio::select! {
+        report = reports.next() => {
+            report.map_err(|error| machine("hear from the step's warden", error))?
+        }
+        () = deaf(&warden, leash) => {
+            // It is stopped again and again, or worse: without it the step is to be found by other means.
+            let _ = warden.start_kill();
+            None
         }
     };
     let Some(Report::Over { status, survivors }) = report else {
@@ -76,12 +83,38 @@ pub(crate) async fn supervise(
     if survivors > 0 {
         // Its warden goes on killing them.
         tracing::warn!(pid = leash.process().pid, survivors, "killed processes of a step are still there");
-    } else {
-        warden.wait().await.map_err(|error| machine("wait for the step's warden", error))?;
+    } else if let Ok(end) = timeout(WARDEN_LIMIT, warden.wait()).await {
+        end.map_err(|error| machine("wait for the step's warden", error))?;
     }
     let status = std::process::ExitStatus::from_raw(status);
     Ok(match (status.code(), status.signal()) {
         (Some(code), _) => ExitStatus::Code(code),
         (None, signal) => ExitStatus::Signal(signal.unwrap_or_default()),
     })
+}
+
+/// Kills the step when its grace is over. Returns when the warden did not do what was wished of it.
+async fn deaf(warden: &Child, leash: &Leash) {
+    let mut wishes = leash.wishes();
+    loop {
+        let wished = *wishes.borrow_and_update();
+        if wished.is_some() {
+            // The step may have stopped it.
+            wake(warden);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WARDEN_LIMIT), if wished == Some(Wish::Kill) => return,
+            () = leash.kill_due(), if wished != Some(Wish::Kill) => leash.kill(),
+            // The sender is in the leash: it cannot be gone.
+            _ = wishes.changed() => {}
+        }
+    }
+}
+
+/// Lets a warden go on that was stopped.
+pub(crate) fn wake(warden: &Child) {
+    // As long as it was not waited for, its number is its own.
+    if let Some(pid) = warden.id().and_then(signalable) {
+        let _ = kill(pid, Signal::SIGCONT);
+    }
 }

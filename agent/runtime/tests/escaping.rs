@@ -125,3 +125,45 @@ async fn a_warden_is_found_by_its_environment_and_shows_no_secret() {
     assert!(text.starts_with("tako-warden\n") && text.contains("TAKO_OUTPUT="), "{text}");
     assert_eq!(text.matches("hunter22").count(), 1, "{text}");
 }
+
+#[tokio::test]
+async fn a_step_that_stops_its_warden_is_ended_all_the_same() {
+    for script in [
+        "kill -STOP $PPID; echo ready; sleep 3600",
+        "while :; do kill -STOP $PPID; done & echo ready; sleep 3600",
+    ] {
+        let place = Place::new();
+        let mut running = place.start_ready(script).await;
+        running.stopper().stop(Duration::ZERO);
+        // Where it was stopped faster than it could work, its death is an error of Tako's.
+        let _ = running.wait().await;
+        assert!(!lives(running.spawned().process.unwrap().pid), "{script}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_whose_first_thread_has_ended_is_killed_too() {
+    let place = Place::new();
+    let Ok(python) = std::process::Command::new("python3").arg("--version").output() else { return };
+    assert!(python.status.success());
+    fs::write(
+        place.workspace().join("headless.py"),
+        "import ctypes, os, threading, time
+def live():
+    open('fled', 'w').write(str(os.getpid()))
+    time.sleep(3600)
+threading.Thread(target=live).start()
+while not os.path.exists('fled'): time.sleep(0.01)
+ctypes.CDLL(None).pthread_exit(None)
+",
+    )
+    .unwrap();
+    let exit = place
+        .run_script(
+            "setsid python3 headless.py > /dev/null 2>&1 & until [ -s fled ]; do sleep 0.01; done; sleep 0.2",
+        )
+        .await;
+    assert!(succeeded(&exit));
+    let fled = fled(&place);
+    assert!(!std::path::Path::new(&format!("/proc/{fled}/task")).exists(), "{fled} is still there");
+}

@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use crate::procfs::{self, Stat, signalable};
 
 /// Who descends from a process.
+#[derive(Default)]
 pub(super) struct Kin(Vec<(u32, Stat)>);
 
 impl Kin {

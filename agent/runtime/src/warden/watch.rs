@@ -21,6 +21,8 @@ use crate::procfs::{process_identity, signalable};
 
 /// Between two looks at what was killed.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// And once nobody waits for that any more.
+const LOOK_SELDOM: Duration = Duration::from_millis(500);
 /// How long killed processes have to disappear. Only the kernel, or a crowd that breeds faster than it is killed, makes it
 /// longer than an instant.
 const DEATH_LIMIT: Duration = Duration::from_secs(2);
@@ -40,32 +42,37 @@ pub(super) fn run() -> io::Result<()> {
             None => {}
         }
     };
-    let step = match spawn(&order) {
+    // What can fail is done before there is a step that would be left alone.
+    let nowhere = File::options().write(true).open("/dev/null")?;
+    let mut mask = SigSet::empty();
+    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        mask.add(signal);
+    }
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+    let mut step = match spawn(&order) {
         Ok(step) => step,
         Err(error) => {
             return tako.tell(Report::Refused(error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())));
         }
     };
-    // Only now: a step inherits which signals are blocked.
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        signals.add(signal);
-    }
-    signals.thread_block()?;
-    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
     drop(order);
-    // The step's pipes are closed when the last process of the step has closed them.
-    let nowhere = File::options().write(true).open("/dev/null")?;
-    dup2_stdout(&nowhere)?;
-    dup2_stderr(&nowhere)?;
+    // Only now: a step inherits which signals are blocked.
+    let begun = mask.thread_block().and_then(|()| {
+        // The step's pipes are closed when the last process of the step has closed them.
+        dup2_stdout(&nowhere)?;
+        dup2_stderr(&nowhere)
+    });
     // It cannot have been collected yet, so `/proc` shows it even if it has ended.
-    let leader =
-        process_identity(step.id()).ok_or_else(|| io::Error::other("/proc does not show the step"))?;
-    let watch = Watch { leader: leader.pid, status: None, mode: Mode::Lives };
+    let (Ok(()), Some(leader)) = (begun, process_identity(step.id())) else {
+        step.kill()?;
+        return Err(io::Error::other("the step cannot be watched"));
+    };
+    let mut watch = Watch { leader: leader.pid, status: None, mode: Mode::Lives };
     // Whoever should hear it may be gone: that is noticed in the loop.
     let _ = tako.tell(Report::Started(leader));
     let over = watch.until_over(&mut tako, &signals);
     if over.is_err()
+        && watch.status.is_none()
         && let Some(group) = signalable(leader.pid)
     {
         // Without `/proc` or poll(2) there is nothing else to end it with.
@@ -153,7 +160,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn until_over(mut self, tako: &mut Tako, signals: &SignalFd) -> io::Result<()> {
+    fn until_over(&mut self, tako: &mut Tako, signals: &SignalFd) -> io::Result<()> {
         let (mut heard, mut over) = (true, false);
         while self.collect()? {
             let now = Instant::now();
@@ -169,36 +176,39 @@ impl Watch {
                 Mode::Lives | Mode::Asked(None) => None,
                 Mode::Asked(Some(at)) => Some(at - now),
                 Mode::Dies(since) => {
-                    let kin = Kin::of(std::process::id())?;
+                    // Where `/proc` cannot be read at the moment, it perhaps can be at the next.
+                    let kin = Kin::of(std::process::id()).unwrap_or_default();
                     kin.signal(&[Signal::SIGKILL]);
                     if now - since > DEATH_LIMIT && !over {
                         // Nobody waits any longer, but what comes back to life is still killed.
                         over = true;
-                        let _ = tako.tell(self.over(kin.count()));
+                        // Not all that is there can be seen.
+                        let _ = tako.tell(self.over(kin.count().max(1)));
                     }
-                    Some(LOOK_AGAIN)
+                    Some(if over { LOOK_SELDOM } else { LOOK_AGAIN })
                 }
             };
             let (signalled, told) = wait_for(signals, heard.then_some(&*tako), patience)?;
             if signalled && ends(signals) {
-                self.end()?;
+                self.end();
             }
             if told && tako.read()? == 0 {
                 // Nobody is there who could ask for anything.
                 heard = false;
-                self.end()?;
+                self.end();
             }
             while let Some(line) = tako.line() {
                 match serde_json::from_slice(&line)? {
-                    Wish::Stop => self.stop(None)?,
+                    Wish::Stop => self.stop(None),
                     Wish::Kill => self.kill(),
                 }
             }
         }
-        match over {
-            true => Ok(()),
-            false => tako.tell(self.over(0)),
+        if !over {
+            // Whoever should hear it may be gone.
+            let _ = tako.tell(self.over(0));
         }
+        Ok(())
     }
 
     fn over(&self, survivors: usize) -> Report {
@@ -223,9 +233,9 @@ impl Watch {
     }
 
     /// As [`Wish::Stop`]; until `kill_at`, if there is a limit.
-    fn stop(&mut self, kill_at: Option<Instant>) -> io::Result<()> {
+    fn stop(&mut self, kill_at: Option<Instant>) {
         if !matches!(self.mode, Mode::Lives) {
-            return Ok(());
+            return;
         }
         self.mode = Mode::Asked(kill_at);
         // SIGCONT, because a stopped process does not hear SIGTERM.
@@ -238,8 +248,7 @@ impl Watch {
                 let _ = killpg(group, signal);
             }
         }
-        Kin::of(std::process::id())?.outside(self.leader).signal(&signals);
-        Ok(())
+        Kin::of(std::process::id()).unwrap_or_default().outside(self.leader).signal(&signals);
     }
 
     fn kill(&mut self) {
@@ -249,13 +258,12 @@ impl Watch {
     }
 
     /// Ends a step that nobody wants any more.
-    fn end(&mut self) -> io::Result<()> {
+    fn end(&mut self) {
         let kill_at = Instant::now() + LAST_GRACE;
-        self.stop(Some(kill_at))?;
+        self.stop(Some(kill_at));
         if let Mode::Asked(at) = &mut self.mode {
             *at = Some(at.map_or(kill_at, |at| at.min(kill_at)));
         }
-        Ok(())
     }
 }
 
