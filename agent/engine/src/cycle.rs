@@ -16,6 +16,7 @@ use crate::graph::Graph;
 use crate::origin::origin;
 use crate::port::{Origin, RepoError};
 use crate::ports::Desk;
+use crate::secrets::is_common;
 
 /// More repositories than this in one tree are worth a word.
 const MANY_REPOSITORIES: usize = 50;
@@ -106,7 +107,8 @@ async fn explore(
             Some(Some(manifest)) => {
                 let effective = manifest.effective(&workflow);
                 let listed = effective.iter().flat_map(|workflow| &workflow.secrets);
-                secrets.extend(listed.map(|name| name.as_str().to_owned()));
+                let listed = listed.map(|name| name.as_str()).filter(|name| !is_common(name));
+                secrets.extend(listed.map(str::to_owned));
                 emitted(&repo.repo, manifest, &workflow)
             }
             _ => Vec::new(),
@@ -119,7 +121,7 @@ async fn explore(
                     continue;
                 }
                 let filtered = !candidate.subscription.filters.is_empty();
-                if !filtered {
+                if !filtered && event.must_match(&candidate.subscription) {
                     settled.insert(candidate.repo.clone());
                 }
                 let workflow = candidate.subscription.workflow.as_str().to_owned();

@@ -31,6 +31,19 @@ impl Emitted {
     }
 }
 
+impl Emitted {
+    /// Whether a subscription's range holds every version, all of them known.
+    #[must_use]
+    pub fn must_match(&self, subscription: &Subscription) -> bool {
+        // Whoever asks for no version takes all of them, and those that have none.
+        let takes = |version: &Option<String>| match version {
+            Some(version) => subscription.schema_version.matches(version).unwrap_or(false),
+            None => subscription.schema_version.is_any(),
+        };
+        self.versions.iter().all(takes)
+    }
+}
+
 /// What the fan-outs of a workflow emit.
 #[must_use]
 pub fn emitted(repo: &RepoId, manifest: &Manifest, workflow: &str) -> Vec<Emitted> {

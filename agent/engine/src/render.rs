@@ -136,8 +136,10 @@ impl Source<'_> {
         let changes = self.state.env_changes();
         let vars: Vec<(String, String)> = changes.vars.into_iter().collect();
         let contained = self.settings.policy.contains(&planned.step);
-        let base =
+        let mut base =
             if contained { context::contained_env(&changes.path) } else { self.settings.base_env.clone() };
+        // Whoever lists a secret has it only where it is named, whatever else is inherited.
+        base.retain(|(name, _)| !listed(name));
         let mut env = context::join_env(&[&base, &vars], &changes.path);
         let mut secrets = IndexMap::new();
         for (name, value) in &planned.step.env {

@@ -25,3 +25,13 @@ pub struct Secret {
     /// As steps get it.
     pub value: SecretValue,
 }
+
+/// Whether a variable of this name is nobody's secret, whatever a workflow says: what says which programs run and how, and
+/// what every program needs. Whoever listed it would otherwise take it from everybody's steps.
+#[must_use]
+pub fn is_common(name: &str) -> bool {
+    const COMMON: [&str; 8] = ["HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "TMPDIR", "SSH_AUTH_SOCK"];
+    crate::stepfiles::check_env_name(name).is_err()
+        || COMMON.contains(&name)
+        || name.to_ascii_lowercase().ends_with("_proxy")
+}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use tako_engine::port::{SecretError, SecretSource};
-use tako_engine::secrets::{LARGEST_BYTES, Secret, SecretValue};
+use tako_engine::secrets::{LARGEST_BYTES, Secret, SecretValue, is_common};
 use tako_engine::stepfiles::parse_assignments;
 use tako_schemas::config::SecretsConfig;
 
@@ -100,9 +100,9 @@ impl SecretSource for LocalSecrets {
     }
 }
 
-/// What the environment holds. Variables of Tako's own are nobody's secrets.
+/// What the environment holds. Variables that everybody needs, Tako's own among them, are nobody's secrets.
 fn variable(name: &str) -> Result<Option<String>, SecretError> {
-    if name.is_empty() || name.contains(['=', '\0']) || name.starts_with("TAKO_") {
+    if name.is_empty() || name.contains(['=', '\0']) || is_common(name) {
         return Ok(None);
     }
     match std::env::var(name) {
@@ -147,7 +147,9 @@ fn private(path: &Path) -> Result<String, Unreadable> {
         return Err(Unreadable::Other(format!("{shown} is not a file")));
     }
     // systemd hands credentials over as root's, readable by root's group, with an ACL for the one user they are for.
-    let of_root = about.uid() == 0 && about.gid() == 0;
+    let credentials = std::env::var_os(CREDENTIALS_DIRECTORY);
+    let of_systemd = credentials.is_some_and(|directory| path.starts_with(directory));
+    let of_root = of_systemd && about.uid() == 0 && about.gid() == 0;
     if about.permissions().mode() & if of_root { 0o037 } else { 0o077 } != 0 {
         return Err(Unreadable::Other(format!("{shown} can be read by others; run chmod 600 {shown}")));
     }
@@ -206,10 +208,8 @@ mod tests {
             }
         }
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        // Group root may read what is root's, as systemd's credentials are.
-        if fs::metadata(&file).unwrap().uid() != 0 {
-            assert!(matches!(source.get(&["FILED".to_owned()]).await, Err(SecretError::Unreadable { .. })));
-        }
+        // Group root may read what systemd hands over, and nothing else.
+        assert!(matches!(source.get(&["FILED".to_owned()]).await, Err(SecretError::Unreadable { .. })));
         write(&file, 0o600, "A=1\nhunter22\n");
         let error = source.get(&["FILED".to_owned()]).await.unwrap_err().to_string();
         assert!(error.ends_with("secrets: line 2") && !error.contains("hunter"), "{error}");

@@ -38,12 +38,10 @@ pub struct SecretRule {
     /// Repositories, `owner/repo` or `owner/*`.
     pub repositories: Vec<String>,
     /// Patterns of branches, `release/**`; absent: every branch.
-    #[serde(default)]
-    pub branches: Vec<String>,
+    pub branches: Option<Vec<String>>,
     /// What may have started the run: `push`, `event`, `request`, `exec`; absent: anything.
-    #[serde(default)]
     #[schemars(extend("items" = { "enum": ["event", "exec", "push", "request"] }))]
-    pub events: Vec<String>,
+    pub events: Option<Vec<String>>,
 }
 
 impl AgentSecretsConfig {

@@ -117,11 +117,14 @@ impl Driver {
             Emission::New { kind, artifact, schema_version, payload } => {
                 // With nothing recorded the emitting step is itself the producer.
                 let own = || planned.step.produces.artifact.as_ref().map(|name| name.as_str().to_owned());
+                let mut payload = payload.clone();
+                // Before anybody sees it: parts that are none may make up a secret, and a known event was masked.
+                prepared.masker.hide_members(&mut payload);
                 let event = conclude::Recordable {
                     kind: kind.clone(),
                     artifact: artifact.clone().or_else(own),
                     schema_version: schema_version.clone(),
-                    payload: payload.clone(),
+                    payload,
                 };
                 // Tried again, or resumed: the same event, so that it finds the children of the try before.
                 let known =

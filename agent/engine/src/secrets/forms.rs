@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::value::SHORTEST_CHARS;
 use super::view::{self, View};
@@ -15,11 +15,46 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 const JAVASCRIPT: &AsciiSet = &COMPONENT.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
 /// Python's `quote` leaves the slash.
 const PATH: &AsciiSet = &COMPONENT.remove(b'/');
+/// What forms of pages write, `URLSearchParams`: the tilde too.
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
+/// The user part of a URL, as the URL standard writes it.
+const USERINFO: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'/')
+    .add(b':')
+    .add(b';')
+    .add(b'=')
+    .add(b'@')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'|');
+/// `encodeURI` of JavaScript leaves what separates the parts of a URL.
+const WHOLE: &AsciiSet = &JAVASCRIPT
+    .remove(b';')
+    .remove(b'/')
+    .remove(b'?')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'&')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b'$')
+    .remove(b',')
+    .remove(b'#');
 
 /// Every form of `secret` that is long enough to be looked for, as the views of a text show it.
 pub(super) fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
     let mut all: BTreeSet<String> = BTreeSet::new();
-    let bytes = secret.as_bytes();
     // Programs read a secret with and without the newline at its end.
     for text in [secret, secret.trim()] {
         all.insert(text.to_owned());
@@ -29,13 +64,14 @@ pub(super) fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
         all.extend([STANDARD_NO_PAD.encode(text), URL_SAFE_NO_PAD.encode(text)]);
         // What Docker, Kubernetes and others store is encoded once more when it is handed on.
         all.extend(based(STANDARD_NO_PAD.encode(text).as_bytes()));
+        all.extend(based(text.as_bytes()).flat_map(|within| based(within.as_bytes()).collect::<Vec<_>>()));
+        all.extend(hexadecimal(text.as_bytes()));
     }
     // Whoever prints one line of a key prints the key.
     for line in secret.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST_CHARS) {
         all.insert(line.to_owned());
         all.extend(encoded(line));
     }
-    all.extend(hexadecimal(bytes));
     all.iter()
         .flat_map(|form| View::ALL.map(|view| view::of(view, form.as_bytes()).into_bytes()))
         .filter(|form| form.len() >= SHORTEST_CHARS)
@@ -63,7 +99,7 @@ fn hexadecimal(bytes: &[u8]) -> [String; 4] {
 /// `text` as it stands within URLs, strings of programs, and documents.
 fn encoded(text: &str) -> Vec<String> {
     let mut all = Vec::new();
-    for set in [COMPONENT, JAVASCRIPT, PATH] {
+    for set in [COMPONENT, JAVASCRIPT, PATH, FORM, USERINFO, WHOLE] {
         let percent = utf8_percent_encode(text, set).to_string();
         all.push(lower_escapes(&percent));
         all.push(percent.replace("%20", "+"));
@@ -95,6 +131,9 @@ fn encoded(text: &str) -> Vec<String> {
     all.push(escaped("\"\\$`!"));
     all.push(escaped(" \t!\"#$&'()*,;<>?[\\]^`{|}~"));
     all.push(escaped(" \t!\"#$&'()*;<>?[\\]^`{|}"));
+    // Bash's own: these two only where they come first.
+    let inner = escaped(" \t!\"$&'()*,;<>?[\\]^`{|}");
+    all.push(if text.starts_with(['#', '~']) { format!("\\{inner}") } else { inner });
     all.push(text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n").replace('\t', "\\t"));
     // `repr` of Python, `Debug` of Rust.
     all.push(text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r"));

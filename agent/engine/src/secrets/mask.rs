@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde_json::{Map, Value};
 
 use super::forms::forms;
 use super::stream::MaskStream;
-use super::value::SecretValue;
+use super::value::{SHORTEST_CHARS, SecretValue};
 use super::view::{self, View, Viewed};
 
 /// What stands for a secret.
@@ -27,18 +27,33 @@ pub struct Masker(Option<Arc<Forms>>);
 
 impl std::fmt::Debug for Masker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let count = self.0.as_ref().map_or(0, |forms| forms.sorted.len());
+        let count = self.0.as_ref().map_or(0, |forms| forms.shown.sorted.len());
         write!(f, "Masker({count} forms)")
     }
 }
 
 /// What is looked for.
 pub(super) struct Forms {
+    /// Forms as texts show them.
+    shown: FormSet,
+    /// Forms with blanks in them, without these: whoever wraps a line breaks it there.
+    solid: Option<FormSet>,
+    longest: usize,
+}
+
+/// Forms that are looked for in the same views.
+struct FormSet {
     automaton: AhoCorasick,
     sorted: Vec<Vec<u8>>,
     /// Whether a form begins with a byte.
     begins: [bool; 256],
     longest: usize,
+}
+
+/// A text as it is viewed for one set of forms.
+pub(super) struct Look<'f> {
+    set: &'f FormSet,
+    viewed: Viewed,
 }
 
 impl Masker {
@@ -52,14 +67,14 @@ impl Masker {
         if all.is_empty() {
             return Ok(Self(None));
         }
-        let sorted: Vec<Vec<u8>> = all.into_iter().collect();
-        let automaton = AhoCorasick::new(&sorted)?;
-        let mut begins = [false; 256];
-        for first in sorted.iter().filter_map(|form| form.first()) {
-            begins[usize::from(*first)] = true;
-        }
-        let longest = sorted.iter().map(Vec::len).max().unwrap_or_default();
-        Ok(Self(Some(Arc::new(Forms { automaton, sorted, begins, longest }))))
+        let spaced = all.iter().filter(|form| form.iter().any(u8::is_ascii_whitespace));
+        let solid: BTreeSet<Vec<u8>> = spaced
+            .map(|form| view::of(View::Solid, form).into_bytes())
+            .filter(|form| form.len() >= SHORTEST_CHARS)
+            .collect();
+        let longest = all.iter().map(Vec::len).max().unwrap_or_default();
+        let solid = (!solid.is_empty()).then(|| FormSet::new(solid)).transpose()?;
+        Ok(Self(Some(Arc::new(Forms { shown: FormSet::new(all)?, solid, longest }))))
     }
 
     /// Whether there is nothing to look for.
@@ -133,33 +148,57 @@ impl Forms {
 
     /// Where secrets are in `text`, in order and apart from each other.
     fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
-        let mut found = Vec::new();
-        self.find_viewed(&view::of(View::Joined, text), &mut found);
-        if !view::is_plain(text) {
-            self.find_viewed(&view::of(View::Shown, text), &mut found);
-        }
-        merged(found)
+        find_in(&self.look(text))
     }
 
-    /// The same, for a text that was viewed already.
-    pub(super) fn find_in(&self, views: &[Viewed]) -> Vec<Range<usize>> {
-        let mut found = Vec::new();
-        views.iter().for_each(|viewed| self.find_viewed(viewed, &mut found));
-        merged(found)
+    /// `text` as all forms are looked for in it.
+    pub(super) fn look(&self, text: &[u8]) -> Vec<Look<'_>> {
+        let views: &[View] =
+            if view::is_plain(text) { &[View::Joined] } else { &[View::Joined, View::Shown] };
+        let shown = views.iter().map(|view| Look { set: &self.shown, viewed: view::of(*view, text) });
+        let solid = self.solid.iter().map(|set| Look { set, viewed: view::of(View::Solid, text) });
+        shown.chain(solid).collect()
     }
+}
 
-    fn find_viewed(&self, viewed: &Viewed, found: &mut Vec<Range<usize>>) {
+/// Where secrets are in a text that is looked at like this, in order and apart from each other.
+pub(super) fn find_in(looks: &[Look<'_>]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for Look { set, viewed } in looks {
         // Nearly always there is none, which is found out faster than where all of them are.
-        if !self.automaton.is_match(viewed.bytes()) {
-            return;
+        if !set.automaton.is_match(viewed.bytes()) {
+            continue;
         }
-        for each in self.automaton.find_overlapping_iter(viewed.bytes()) {
+        for each in set.automaton.find_overlapping_iter(viewed.bytes()) {
             found.push(viewed.origin(each.start())..viewed.origin(each.end() - 1) + 1);
         }
     }
+    merged(found)
+}
+
+impl Look<'_> {
+    /// Where something begins that may be a secret when more comes.
+    pub(super) fn open_end(&self) -> Option<usize> {
+        let open = self.set.open_end(self.viewed.bytes()).map(|index| self.viewed.origin(index));
+        open.into_iter().chain(self.viewed.unfinished()).min()
+    }
+}
+
+impl FormSet {
+    fn new(forms: BTreeSet<Vec<u8>>) -> Result<Self, TooMany> {
+        let sorted: Vec<Vec<u8>> = forms.into_iter().collect();
+        // A DFA, which is chosen for few forms otherwise, has some ten kilobytes for each byte of a secret.
+        let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&sorted)?;
+        let mut begins = [false; 256];
+        for first in sorted.iter().filter_map(|form| form.first()) {
+            begins[usize::from(*first)] = true;
+        }
+        let longest = sorted.iter().map(Vec::len).max().unwrap_or_default();
+        Ok(Self { automaton, sorted, begins, longest })
+    }
 
     /// Where the longest end of `text` begins that may be the beginning of a form, but is not a whole one.
-    pub(super) fn open_end(&self, text: &[u8]) -> Option<usize> {
+    fn open_end(&self, text: &[u8]) -> Option<usize> {
         let from = text.len().saturating_sub(self.longest.saturating_sub(1));
         (from..text.len()).find(|start| {
             let end = &text[*start..];

@@ -68,10 +68,10 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 pub struct Rule {
     repositories: GlobSet,
-    /// Patterns; none for all branches.
-    branches: Vec<String>,
-    /// None for all events.
-    events: Vec<String>,
+    /// Patterns; absent for all branches.
+    branches: Option<Vec<String>>,
+    /// Absent for all events.
+    events: Option<Vec<String>>,
     names: GlobSet,
 }
 
@@ -85,11 +85,11 @@ impl Rule {
     ///
     /// The first pattern that is none.
     pub fn new(rule: &SecretRule) -> Result<Self, BadPattern> {
-        for pattern in &rule.branches {
+        for pattern in rule.branches.iter().flatten() {
             ref_pattern::check(pattern)
                 .map_err(|_| BadPattern { pattern: pattern.clone(), what: "branches" })?;
         }
-        if let Some(event) = rule.events.iter().find(|event| !EVENTS.contains(&event.as_str())) {
+        if let Some(event) = rule.events.iter().flatten().find(|event| !EVENTS.contains(&event.as_str())) {
             return Err(BadPattern {
                 pattern: event.clone(),
                 what: "events, which are event, exec, push and request",
@@ -118,8 +118,8 @@ impl Rule {
         // Escaped text is a pattern; if it were none, nobody would get anything.
         Self::new(&rule).unwrap_or_else(|_| Self {
             repositories: GlobSet::empty(),
-            branches: Vec::new(),
-            events: Vec::new(),
+            branches: None,
+            events: None,
             names: GlobSet::empty(),
         })
     }
@@ -128,8 +128,11 @@ impl Rule {
         let branch = asker.repo.branch.as_ref().map(ToString::to_string).unwrap_or_default();
         self.names.is_match(name)
             && self.repositories.is_match(asker.repo.repo.to_string())
-            && (self.events.is_empty() || self.events.iter().any(|event| event == asker.event))
-            && (self.branches.is_empty() || ref_pattern::selects(&self.branches, &branch).unwrap_or(false))
+            && self.events.as_ref().is_none_or(|events| events.iter().any(|event| event == asker.event))
+            && self
+                .branches
+                .as_ref()
+                .is_none_or(|branches| ref_pattern::selects(branches, &branch).unwrap_or(false))
     }
 }
 
@@ -179,8 +182,8 @@ mod tests {
         SecretRule {
             names: owned(names),
             repositories: owned(repositories),
-            branches: owned(branches),
-            events: owned(events),
+            branches: (!branches.is_empty()).then(|| owned(branches)),
+            events: (!events.is_empty()).then(|| owned(events)),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::mask::{Forms, write_masked};
+use super::mask::{Forms, Look, find_in, write_masked};
 use super::value::SHORTEST_CHARS;
-use super::view::{self, View, Viewed};
+use super::view::{self, View};
 
 /// Line breaks and escape sequences within what may be a secret are kept until it is one, or is none. More of them
 /// than this are no accident, and must not fill the memory.
@@ -33,9 +33,9 @@ impl MaskStream {
     /// Takes the stream's next bytes; adds to `out` what is certain.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         self.held.extend_from_slice(bytes);
-        let views = views(&self.held);
-        let found = self.forms.find_in(&views);
-        let open = views.iter().filter_map(|viewed| self.open_end(viewed)).min().unwrap_or(self.held.len());
+        let looks = self.forms.look(&self.held);
+        let found = find_in(&looks);
+        let open = looks.iter().filter_map(Look::open_end).min().unwrap_or(self.held.len());
         // What ends within it may go on.
         let whole = found.iter().find(|range| range.end > open).map_or(open, |range| range.start.min(open));
         let gone_on = self.held.len() - whole > 2 * self.forms.longest() + MOST_GAPS_BYTES;
@@ -55,33 +55,21 @@ impl MaskStream {
 
     /// The stream is over: adds the rest to `out`.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        let found = self.forms.find_in(&views(&self.held));
+        let found = find_in(&self.forms.look(&self.held));
         write_masked(&self.held, self.handed_on, &found, out);
         self.held.clear();
         self.handed_on = 0;
     }
 
-    /// Where something begins that may be a secret when more comes.
-    fn open_end(&self, viewed: &Viewed) -> Option<usize> {
-        let open = self.forms.open_end(viewed.bytes()).map(|index| viewed.origin(index));
-        open.into_iter().chain(viewed.unfinished()).min()
-    }
-
     /// A line that ends with one of the first characters of a secret is not kept waiting for the next one: most ends
     /// of lines would be. Should the rest follow, it is masked.
     fn hand_on_line(&mut self, out: &mut Vec<u8>) {
-        let mut views = views(&self.held);
-        let viewed = views.pop().map(Viewed::into_bytes).unwrap_or_default();
-        if views.is_empty() && viewed.len() < SHORTEST_CHARS {
+        // What is held stays whole: blanks behind its line break are none of the next line's.
+        if self.handed_on < self.held.len()
+            && view::of(View::Shown, &self.held).bytes().len() < SHORTEST_CHARS
+        {
             out.extend_from_slice(&self.held[self.handed_on..]);
-            self.handed_on = viewed.len();
-            self.held = viewed;
+            self.handed_on = self.held.len();
         }
     }
-}
-
-/// One view where both are the same.
-fn views(text: &[u8]) -> Vec<Viewed> {
-    let views: &[View] = if view::is_plain(text) { &[View::Joined] } else { &View::ALL };
-    views.iter().map(|view| view::of(*view, text)).collect()
 }

@@ -30,7 +30,8 @@ pub enum BadSecret {
     Nul,
 }
 
-/// What a secret is. `Debug` does not show it, and its memory is wiped when it is dropped.
+/// What a secret is. `Debug` does not show it, and this memory of it is wiped when it is dropped. What is made of it, for
+/// a step's environment and to mask it, is not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretValue(Zeroizing<String>);
 

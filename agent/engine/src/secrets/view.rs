@@ -13,9 +13,12 @@ pub(super) enum View {
     Joined,
     /// Without escape sequences too. What stands within one, the address of a link, is seen by the other view.
     Shown,
+    /// Without any white space, and without escape sequences.
+    Solid,
 }
 
 impl View {
+    /// Those in which forms are looked for as they are.
     pub(super) const ALL: [Self; 2] = [Self::Joined, Self::Shown];
 }
 
@@ -66,6 +69,7 @@ pub(super) fn of(view: View, text: &[u8]) -> Viewed {
         let gap = match view {
             View::Joined => memchr2(b'\n', b'\r', rest),
             View::Shown => memchr3(b'\n', b'\r', ESCAPE, rest),
+            View::Solid => rest.iter().position(|byte| *byte == ESCAPE || byte.is_ascii_whitespace()),
         };
         let gap = gap.map_or(text.len(), |gap| at + gap);
         viewed.take(text, at, gap);

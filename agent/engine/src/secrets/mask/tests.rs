@@ -31,7 +31,7 @@ fn streamed(masker: &Masker, text: &[u8], lengths: &[usize]) -> Vec<u8> {
 #[test]
 fn what_is_masked() {
     let key = "-----BEGIN KEY-----\nMIIEow\nIBAAKC\n-----END KEY-----\n";
-    let cases: [(&str, &[&str], &str, &str); 22] = [
+    let cases: [(&str, &[&str], &str, &str); 29] = [
         ("nothing", &["hunter22"], "hello\n", "hello\n"),
         ("as it is", &["hunter22"], "the password is hunter22.\n", "the password is ***.\n"),
         ("twice in a row", &["hunter22"], "hunter22hunter22", "******"),
@@ -41,6 +41,13 @@ fn what_is_masked() {
         ("over lines", &["hunter22"], "hun\nter22 x\n", "***\n x\n"),
         ("over indented lines", &["hunter22"], "  hun\n  ter22 x\n", "  ***\n x\n"),
         ("over lines of DOS", &["hunter22"], "hun\r\nter22 x\n", "***\n x\n"),
+        ("over words", &["correct horse battery"], "correct\n horse \nbattery x\n", "***\n\n x\n"),
+        ("over words, unquoted", &["a  lot of\tit"], "a lot of it.\n", "***.\n"),
+        ("in hexadecimal over lines", &["password"], " 70 61 73\n 73 77 6f\n 72 64\n", " ***\n\n\n"),
+        ("a tilde in a form", &["abc8Q~x1"], "?s=abc8Q%7Ex1&", "?s=***&"),
+        ("the user of a URL", &["ab+cd/ef=="], "postgres://u:ab+cd%2Fef%3D%3D@h", "postgres://u:***@h"),
+        ("a whole URL", &["p@ss w/rd"], "<p@ss%20w/rd>", "<***>"),
+        ("for a shell", &["Tr0ub#4 &x"], "Tr0ub#4\\ \\&x", "***"),
         ("coloured within", &["hunter22"], "hun\x1b[31mter22 x\n", "*** x\n"),
         ("in a link", &["hunter22"], "\x1b]8;;http://u:hunter22@h/\x1b\\x", "\x1b]8;;http://u:***@h/\x1b\\x"),
         ("a link within", &["hunter22"], "hun\x1b]8;;http://h/\x07ter22 x", "*** x"),
@@ -66,6 +73,23 @@ fn what_is_masked() {
             assert!(!secrets.iter().any(|secret| got.contains(secret)), "{name}: {got}");
         }
     }
+}
+
+/// By lines, as programs write: what of a line was handed on must not make the next one another.
+#[test]
+fn indented_lines_that_come_one_by_one() {
+    let masker = masker(&["dogs1234"]);
+    let mut stream = masker.stream().unwrap();
+    let mut out = Vec::new();
+    for line in ["and\n", "  ogs1234 x\n"] {
+        stream.push(line.as_bytes(), &mut out);
+    }
+    stream.finish(&mut out);
+    assert_eq!(String::from_utf8(out).unwrap(), "and\n*** x\n");
+    let mut stream = masker.stream().unwrap();
+    let mut out = Vec::new();
+    stream.push(b"\x1b[1mread\x1b[0m\n", &mut out);
+    assert_eq!(String::from_utf8_lossy(&out), "\x1b[1mread\x1b[0m\n", "a coloured line is not kept waiting");
 }
 
 #[test]
@@ -176,10 +200,31 @@ proptest! {
         for out in [masker.bytes(&text).into_owned(), streamed(&masker, &text, &lengths)] {
             for view in View::ALL {
                 let viewed = view::of(view, &out);
-                prop_assert!(!forms.automaton.is_match(viewed.bytes()), "{:?}", String::from_utf8_lossy(&out));
+                prop_assert!(!forms.shown.automaton.is_match(viewed.bytes()), "{:?}", String::from_utf8_lossy(&out));
             }
             let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
             prop_assert_eq!(lines(&out), lines(&text));
+        }
+    }
+
+    /// However the words of a secret are spread: no long part of it is left.
+    #[test]
+    fn no_wrapping_gets_through(
+        words in proptest::collection::vec("[a-m]{2,6}", 2..5),
+        gaps in proptest::collection::vec("\n|\n  | |  |\t|\r\n| \n\t|\x1b\\[1m \x1b\\[0m\n", 4),
+        lengths in proptest::collection::vec(1..20_usize, 1..4),
+    ) {
+        prop_assume!(words.concat().len() >= 8);
+        let secret = words.join(" ");
+        let spread: String = words.iter().zip(&gaps).map(|(word, gap)| format!("{word}{gap}")).collect();
+        let text = format!("it is <{spread}>\n");
+        let masker = masker(&[&secret]);
+        for out in [masker.bytes(text.as_bytes()).into_owned(), streamed(&masker, text.as_bytes(), &lengths)] {
+            let left = String::from_utf8_lossy(&out).replace("\x1b[1m", "").replace("\x1b[0m", "");
+            let left: String = left.split_whitespace().collect();
+            for part in words.concat().as_bytes().windows(8) {
+                prop_assert!(!left.contains(std::str::from_utf8(part).unwrap()), "{left}");
+            }
         }
     }
 
