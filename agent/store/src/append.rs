@@ -52,6 +52,7 @@ impl Encoded {
             Entry::Claimed { .. }
                 | Entry::Resumed(_)
                 | Entry::Interrupted { .. }
+                | Entry::Blocked { .. }
                 | Entry::CancelRequested { .. }
                 | Entry::ChildFinished { .. }
                 | Entry::Finished { .. }

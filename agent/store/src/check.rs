@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use tako_schemas::journal::{Entry, Recorded, RunState};
 
@@ -113,7 +113,9 @@ pub(crate) fn replay(
     let mut rows = entries.query([run])?;
     let mut state: Option<RunState> = None;
     let mut expected = 1;
+    let mut bytes = 0_i64;
     while let Some(row) = rows.next()? {
+        bytes += row.get_ref(2)?.as_bytes().map_or(0, |text| i64::try_from(text.len()).unwrap_or(i64::MAX));
         let recorded = match read(row) {
             Ok(recorded) => recorded,
             Err(reason) => return Ok(Err((expected, reason))),
@@ -126,6 +128,14 @@ pub(crate) fn replay(
             return Ok(Err((expected, error.to_string())));
         }
         expected += 1;
+    }
+    let known: Option<i64> = connection
+        .prepare_cached("SELECT journal_bytes FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))
+        .optional()?;
+    // A journal that is being mended has no length yet.
+    if state.is_some() && known.is_some_and(|known| known > bytes) {
+        return Ok(Err((expected, "its end is missing".to_owned())));
     }
     Ok(state.ok_or_else(|| (1, "it is empty".to_owned())))
 }

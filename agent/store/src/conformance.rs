@@ -130,6 +130,7 @@ macro_rules! conformance_tests {
             waiting::who_is_in_the_way_is_told
             waiting::missing_slots_are_told
             waiting::nothing_in_the_way_is_not_told
+            waiting::children_that_find_no_slot_are_told
             notice::changes_are_noticed
             notice::a_claim_waits_for_a_job
             notice::a_claim_waits_for_time_to_pass

@@ -1,5 +1,7 @@
 //! The store as a [`Journal`].
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 use time::OffsetDateTime;
@@ -138,7 +140,11 @@ impl Prepared {
         wake.iter().try_for_each(|run| line::wake(connection, effects, run, held_until))?;
         urge.iter().try_for_each(|run| line::urge(connection, effects, run.as_str(), held_until))?;
         // Last, when locks and slots are as they will be.
+        let mut told: HashSet<RunId> = HashSet::new();
         for run in std::mem::take(&mut effects.lined_up) {
+            if !told.insert(run.clone()) {
+                continue;
+            }
             obstacle::note(connection, effects, &run, self.at)?;
         }
         Ok(recorded)

@@ -1,6 +1,7 @@
 //! What stands in the way of a job that has come to wait: the same conditions as in [`crate::candidate`], named.
 //!
-//! Told once, when it begins to wait. Who holds a lock changes while others wait for it; telling every one of them each
+//! Whoever is in front of it in line counts as if it had its slot already; its parent, which is about to wait for it, does
+//! not. Told once, when it begins to wait. Who holds a lock changes while others wait for it; telling every one of them each
 //! time would grow with the square of the line.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -21,10 +22,13 @@ const JOB: &str = "SELECT lock_key, \
      (SELECT o.run FROM jobs AS o WHERE o.state = 'leased' AND o.errand = 0 AND o.lock_key = c.lock_key LIMIT 1), \
      (SELECT o.run FROM jobs AS o WHERE o.state = 'queued' AND o.aside = 0 AND o.errand = 0 \
          AND o.lock_key = c.lock_key AND o.place < c.place ORDER BY o.place DESC LIMIT 1), \
-     tree_limit, (SELECT count(*) FROM jobs AS o WHERE o.state = 'leased' AND o.errand = 0 AND o.root = c.root), \
-     sibling_limit, (SELECT count(*) FROM jobs AS o WHERE o.state = 'leased' AND o.errand = 0 \
-         AND o.sibling_group = c.sibling_group) \
-     FROM jobs AS c WHERE c.run = ?1 AND c.state = 'queued' AND c.aside = 0 AND c.errand = 0";
+     tree_limit, (SELECT count(*) FROM jobs AS o WHERE o.root = c.root AND o.aside = 0 AND o.errand = 0 \
+         AND o.run IS NOT p.parent_run \
+         AND (o.state = 'leased' OR (o.state = 'queued' AND o.place < c.place))), \
+     sibling_limit, (SELECT count(*) FROM jobs AS o WHERE o.root = c.root AND o.aside = 0 AND o.errand = 0 \
+         AND o.sibling_group = c.sibling_group \
+         AND (o.state = 'leased' OR (o.state = 'queued' AND o.place < c.place))) \
+     FROM jobs AS c JOIN runs AS p ON p.run = c.run WHERE c.run = ?1 AND c.state = 'queued' AND c.aside = 0 AND c.errand = 0";
 
 /// All of them.
 #[cfg(test)]

@@ -3,18 +3,21 @@
 //! Rows are copied one by one from both ends of each table, so that one damaged page costs what lies on it. A journal is
 //! kept up to the first entry that makes no sense; its run is as if Tako had died at that moment, and can be resumed.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params, params_from_iter};
 
-use tako_schemas::journal::{Entry, Phase};
+use tako_schemas::journal::{Entry, Phase, RunState, Trigger};
 
 use crate::check::{self, Finding};
 use crate::open::{self, OpenError};
 use crate::stamp::Stamp;
+
+/// No rows lie further apart.
+const FURTHEST: i64 = 1 << 40;
 
 /// Why a database was not mended. It is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -166,43 +169,53 @@ fn copy(old: &Connection, new: &Connection, table: &str) -> rusqlite::Result<()>
     let places = vec!["?"; columns.len()].join(", ");
     let insert = format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({places})", columns.join(", "));
     let mut insert = new.prepare(&insert)?;
-    for order in ["ASC", "DESC"] {
-        // The order of the table itself: no index is asked, which might be the damaged part.
-        let key = if table == "jobs" { "run" } else { "rowid" };
-        let select = format!("SELECT {} FROM {table} NOT INDEXED ORDER BY {key} {order}", columns.join(", "));
-        let whole = (|| -> rusqlite::Result<()> {
-            let mut statement = old.prepare(&select)?;
-            let mut rows = statement.query([])?;
+    let mut copy_rows = |select: &str, after: Option<i64>| -> Result<(), Option<i64>> {
+        let mut last = after;
+        let read = (|| -> rusqlite::Result<()> {
+            let mut statement = old.prepare(select)?;
+            let mut rows = match after {
+                Some(after) => statement.query([after])?,
+                None => statement.query([])?,
+            };
             while let Some(row) = rows.next()? {
-                let values: Vec<Value> =
-                    (0..columns.len()).map(|at| row.get(at)).collect::<Result<_, _>>()?;
-                // What the new file refuses is no row of ours.
-                let _ = insert.execute(params_from_iter(values));
+                if after.is_some() {
+                    last = row.get(columns.len()).ok();
+                }
+                let values = (0..columns.len()).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>();
+                // What is no text, or what the new file refuses, is no row of ours.
+                if let Ok(values) = values {
+                    let _ = insert.execute(params_from_iter(values));
+                }
             }
             Ok(())
         })();
-        if whole.is_ok() {
-            break;
+        read.map_err(|_| last)
+    };
+    let list = columns.join(", ");
+    // The order of the table itself: no index is asked, which might be the damaged part.
+    if table == "jobs" {
+        for order in ["ASC", "DESC"] {
+            let select = format!("SELECT {list} FROM {table} NOT INDEXED ORDER BY run {order}");
+            if copy_rows(&select, None).is_ok() {
+                break;
+            }
         }
-    }
-    Ok(())
-}
-
-/// Says in a journal that lost its end that nobody leads its run any more.
-fn interrupt(new: &Connection, run: &str) -> rusqlite::Result<()> {
-    let Ok(state) = check::replay(new, run)? else { return Ok(()) };
-    if !matches!(state.phase, Phase::Active { .. }) {
         return Ok(());
     }
-    let entry = Entry::Interrupted { reason: "the rest of its journal was damaged".to_owned() };
-    let text = serde_json::to_string(&entry)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let seq = crate::append::stored(state.seq + 1);
-    new.execute(
-        "INSERT INTO entries (run, seq, at, entry) VALUES (?1, ?2, ?3, ?4)",
-        (run, seq, Stamp::from(state.updated_at), text),
-    )
-    .map(drop)
+    let select = format!("SELECT {list}, rowid FROM {table} NOT INDEXED WHERE rowid > ?1 ORDER BY rowid");
+    let (mut after, mut leap) = (i64::MIN, 1_i64);
+    // Past a damaged page lies the next one: further and further away, until something can be read.
+    while let Err(last) = copy_rows(&select, Some(after)) {
+        let last = last.unwrap_or(after);
+        leap = if last > after { 1 } else { leap.saturating_mul(2) };
+        if leap > FURTHEST {
+            break;
+        }
+        after = last.max(0).saturating_add(leap);
+    }
+    // From behind, what was leapt over.
+    let _ = copy_rows(&format!("SELECT {list} FROM {table} NOT INDEXED ORDER BY rowid DESC"), None);
+    Ok(())
 }
 
 fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
@@ -210,41 +223,168 @@ fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Stri
     found.query_map([], |row| row.get(0))?.collect()
 }
 
-/// Cuts journals where they cease to make sense, and removes what belongs to nothing.
+/// Makes of the rows that could be read what can go on: journals end where they cease to make sense, and jobs and parents
+/// are told what their journals say.
 fn tidy(new: &Connection) -> rusqlite::Result<Repaired> {
     let mut report = Repaired::default();
-    let mut lost: HashSet<String> = HashSet::new();
+    let mut lost: BTreeSet<String> = rebuild_runs(new)?;
     for finding in check::journals(new)? {
         let Finding::Journal { run, seq, .. } = finding else { continue };
         new.execute("DELETE FROM entries WHERE run = ?1 AND seq >= ?2", (&run, crate::append::stored(seq)))?;
+        report.cut.push((run.clone(), seq - 1));
         if seq == 1 {
             lost.insert(run);
-        } else {
-            interrupt(new, &run)?;
-            // Nobody leads it, whatever its job says: it waits for somebody.
-            new.execute(
-                "UPDATE jobs SET state = 'queued', errand = 0, wake_at = NULL, held_by = NULL, held_until = NULL, \
-                 owner = NULL, expires_at = NULL WHERE run = ?1",
-                [&run],
-            )?;
-            report.cut.push((run, seq - 1));
         }
     }
-    for run in &lost {
-        new.execute("DELETE FROM jobs WHERE run = ?1", [run])?;
-        new.execute("DELETE FROM runs WHERE run = ?1", [run])?;
+    report.cut.retain(|(run, _)| !lost.contains(run));
+    lost.extend(remove(new, &lost)?);
+    measure(new)?;
+    let runs: Vec<String> = new
+        .prepare("SELECT run FROM runs ORDER BY id DESC")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    // The last ones first: children before those who wait for them.
+    for run in runs {
+        reconcile(new, &run)?;
     }
-    for table in ["jobs", "entries"] {
-        new.execute(&format!("DELETE FROM {table} WHERE run NOT IN (SELECT run FROM runs)"), [])?;
-    }
+    measure(new)?;
+    report.lost = lost.into_iter().collect();
+    Ok(report)
+}
+
+/// Sets the length of every journal to what it is.
+fn measure(new: &Connection) -> rusqlite::Result<()> {
     new.execute(
         "UPDATE runs SET journal_bytes = \
          (SELECT coalesce(sum(length(CAST(entry AS BLOB))), 0) FROM entries WHERE entries.run = runs.run)",
         [],
+    )
+    .map(drop)
+}
+
+/// Makes rows of `runs` that are missing from how their journals begin; the runs of which that is missing too.
+fn rebuild_runs(new: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let mut orphans = new.prepare(
+        "SELECT DISTINCT e.run, (SELECT f.entry FROM entries AS f WHERE f.run = e.run AND f.seq = 1), \
+         (SELECT f.at FROM entries AS f WHERE f.run = e.run AND f.seq = 1) \
+         FROM entries AS e WHERE e.run NOT IN (SELECT run FROM runs)",
     )?;
-    report.lost = lost.into_iter().collect();
-    report.lost.sort();
-    Ok(report)
+    let orphans: Vec<(String, Option<String>, Option<String>)> = orphans
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut lost = BTreeSet::new();
+    for (run, first, at) in orphans {
+        let created = first.and_then(|text| match serde_json::from_str(&text) {
+            Ok(Entry::Created(created)) => Some(created),
+            _ => None,
+        });
+        let (Some(created), Some(at)) = (created, at) else {
+            lost.insert(run);
+            continue;
+        };
+        let event = match &created.trigger {
+            Trigger::Event { event } => Some(event.id.as_str()),
+            Trigger::Exec | Trigger::Push { .. } | Trigger::Request { .. } => None,
+        };
+        let parent = created.parent.as_ref();
+        new.execute(
+            "INSERT OR IGNORE INTO runs (run, root, parent_run, parent_step, repo, workflow, event_id, created_at, \
+             journal_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)",
+            params![
+                run,
+                created.root.as_str(),
+                parent.map(|parent| parent.run.as_str()),
+                parent.map(|parent| parent.step.as_str()),
+                created.repo.to_string(),
+                created.workflow,
+                event,
+                at
+            ],
+        )?;
+    }
+    Ok(lost)
+}
+
+/// Removes `lost` runs, and those that belong to a run that is not there: nobody could end them, and they would hold
+/// their locks for ever.
+fn remove(new: &Connection, lost: &BTreeSet<String>) -> rusqlite::Result<Vec<String>> {
+    for run in lost {
+        new.execute("DELETE FROM runs WHERE run = ?1", [run])?;
+    }
+    let mut more = Vec::new();
+    loop {
+        let mut orphans = new.prepare(
+            "DELETE FROM runs WHERE root NOT IN (SELECT run FROM runs) \
+             OR (parent_run IS NOT NULL AND parent_run NOT IN (SELECT run FROM runs)) RETURNING run",
+        )?;
+        let found: Vec<String> = orphans.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        if found.is_empty() {
+            break;
+        }
+        more.extend(found);
+    }
+    for table in ["jobs", "entries"] {
+        new.execute(&format!("DELETE FROM {table} WHERE run NOT IN (SELECT run FROM runs)"), [])?;
+    }
+    Ok(more)
+}
+
+/// Brings the job of `run` and the journal of its parent in line with its own journal, whose end may have been lost.
+fn reconcile(new: &Connection, run: &str) -> rusqlite::Result<()> {
+    let Ok(state) = check::replay(new, run)? else { return Ok(()) };
+    if let Phase::Finished(ended) = &state.phase {
+        new.execute("DELETE FROM jobs WHERE run = ?1", [run])?;
+        let Some(parent) = &state.created.parent else { return Ok(()) };
+        let Ok(above) = check::replay(new, parent.run.as_str())? else { return Ok(()) };
+        let waits = above.children.get(&state.created.run).is_some_and(|child| child.ended.is_none());
+        if waits && above.ended().is_none() {
+            let told = Entry::ChildFinished {
+                child: state.created.run.clone(),
+                outcome: ended.outcome,
+                cause: ended.cause.clone(),
+            };
+            add(new, &above, &told)?;
+            line_up(new, parent.run.as_str())?;
+        }
+        return Ok(());
+    }
+    let leased: bool = new.query_row(
+        "SELECT EXISTS (SELECT 1 FROM jobs WHERE run = ?1 AND state = 'leased')",
+        [run],
+        |row| row.get(0),
+    )?;
+    let active = matches!(state.phase, Phase::Active { .. });
+    if active {
+        let reason = "the rest of its journal was damaged, or its process was ended to mend the database";
+        add(new, &state, &Entry::Interrupted { reason: reason.to_owned() })?;
+    }
+    if active || leased { line_up(new, run) } else { Ok(()) }
+}
+
+/// Nobody leads it, whatever its job says: it waits for somebody.
+fn line_up(new: &Connection, run: &str) -> rusqlite::Result<()> {
+    new.execute(
+        "UPDATE jobs SET state = 'queued', errand = 0, wake_at = NULL, held_by = NULL, held_until = NULL, \
+         owner = NULL, expires_at = NULL WHERE run = ?1",
+        [run],
+    )
+    .map(drop)
+}
+
+/// Adds to the journal of the run that stands like `state`.
+fn add(new: &Connection, state: &RunState, entry: &Entry) -> rusqlite::Result<()> {
+    let text = serde_json::to_string(entry)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    new.execute(
+        "INSERT INTO entries (run, seq, at, entry) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            state.created.run.as_str(),
+            crate::append::stored(state.seq + 1),
+            Stamp::from(state.updated_at),
+            text
+        ],
+    )
+    .map(drop)
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {

@@ -14,6 +14,7 @@ use tako_engine::port::{
 };
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Process, Spawned};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, watch};
 
 use crate::render::text::{clean, clean_line};
@@ -50,9 +51,18 @@ impl Stepping {
         if self.all.load(Ordering::Relaxed) {
             return true;
         }
+        let Ok(mut interrupted) = signal(SignalKind::interrupt()) else { return true };
         let mut shown = introduce(command);
         loop {
-            match prompt(shown).await {
+            let answer = tokio::select! {
+                answer = prompt(shown) => answer,
+                // The whole tree is cancelled: what cleans up after that is asked about no more.
+                _ = interrupted.recv() => {
+                    self.all.store(true, Ordering::Relaxed);
+                    return false;
+                }
+            };
+            match answer {
                 Answer::Run => return true,
                 Answer::All => {
                     self.all.store(true, Ordering::Relaxed);
@@ -60,6 +70,7 @@ impl Stepping {
                 }
                 Answer::Environment => shown = environment(command),
                 Answer::Cancel => {
+                    self.all.store(true, Ordering::Relaxed);
                     // The same as Ctrl-C, which the whole tree is cancelled by.
                     let _ = raise(Signal::SIGINT);
                     return false;
@@ -160,6 +171,9 @@ impl Runtime for Stepping {
     }
 }
 
+/// How long a step that shall not run waits for the cancellation.
+const HELD: Duration = Duration::from_secs(5);
+
 /// A step that does not run: it waits for the cancellation that somebody has asked for instead.
 struct Held(Arc<watch::Sender<bool>>);
 
@@ -182,8 +196,9 @@ impl Running for Held {
     }
 
     async fn wait(&mut self) -> Result<Exit, RuntimeError> {
-        // The sender is here: it cannot be gone.
-        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
+        // The sender is here: it cannot be gone. What cleans up after a cancellation is not stopped by it.
+        let mut stopped = self.0.subscribe();
+        let _ = tokio::time::timeout(HELD, stopped.wait_for(|stopped| *stopped)).await;
         let status = ExitStatus::Signal(Signal::SIGTERM as i32);
         Ok(Exit { status, captured: Captured::default(), files: StepFiles::default() })
     }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::janitor::{self, Turn};
 use crate::lease::{Report, lead};
 use crate::render::display::Display;
+use crate::render::text::clean_line;
 
 /// How long one claim waits before the worker looks up.
 const CLAIM_WAIT: Duration = Duration::from_secs(2);
@@ -95,7 +96,7 @@ impl Worker {
         for member in tree {
             let Ok(Some((state, _))) = history::read(journal, &member.run).await else { continue };
             if let Some((by, _)) = state.blocked {
-                display.note(&format!("[{}] {by}", state.created.repo.repo)).await;
+                display.note(&clean_line(&format!("[{}] {by}", state.created.repo.repo))).await;
             }
         }
     }

@@ -1,11 +1,11 @@
 //! What a job waits for is told in its journal when it begins to wait.
 
-use tako_engine::port::{Job, Settle};
+use tako_engine::port::{Job, Settle, Transaction};
 use tako_schemas::id::RunId;
 use tako_schemas::journal::Obstacle;
 
 use super::World;
-use super::world::{job, locked, run, siblings};
+use super::world::{append, created, job, locked, run, siblings};
 
 async fn told(world: &World, run: &RunId) -> Option<Obstacle> {
     world.state(run).await.blocked.map(|(by, _)| by)
@@ -46,9 +46,26 @@ pub async fn missing_slots_are_told(world: &World) {
             assert_eq!(world.claim_run("a").await, Some(run(4)));
         }
     }
-    for n in [2, 3] {
-        assert_eq!(told(world, &run(n)).await, Some(Obstacle::TreeLimit { limit: 1 }));
-        assert_eq!(told(world, &run(n + 3)).await, Some(Obstacle::SiblingLimit { limit: 1 }));
+    // The root is about to wait for them; the first of them is not.
+    assert_eq!(told(world, &run(2)).await, None);
+    assert_eq!(told(world, &run(3)).await, Some(Obstacle::TreeLimit { limit: 1 }));
+    for n in [5, 6] {
+        assert_eq!(told(world, &run(n)).await, Some(Obstacle::SiblingLimit { limit: 1 }));
+    }
+}
+
+/// All at once, as a fan-out does it, while the parent is about to wait for them.
+pub async fn children_that_find_no_slot_are_told(world: &World) {
+    world.submit(Job { tree_limit: 2, ..job(&run(1), &run(1)) }).await;
+    let parent = world.claim("a").await.unwrap();
+    let mut begin = Transaction { lease: Some(parent.clone()), ..Transaction::default() };
+    for n in 2..=4 {
+        begin.appends.extend(append(&run(n), Some(0), [created(&run(n), &run(1))]).appends);
+        begin.push.push(Job { tree_limit: 2, ..job(&run(n), &run(1)) });
+    }
+    world.commit(begin).await.unwrap();
+    for (n, want) in [(2, None), (3, None), (4, Some(Obstacle::TreeLimit { limit: 2 }))] {
+        assert_eq!(told(world, &run(n)).await, want, "{n}");
     }
 }
 

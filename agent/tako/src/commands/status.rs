@@ -54,6 +54,7 @@ pub(crate) async fn status(
         return written(out.write_all(shown.as_bytes()));
     }
     let screen = !args.json && std::io::stdout().is_terminal();
+    let mut seen = None;
     loop {
         let states = tree(source.journal.as_ref(), &run).await?;
         let shown = render(args, &source, &run, &states).await?;
@@ -62,13 +63,20 @@ pub(crate) async fn status(
             (false, true) => ("", ""),
             (false, false) => ("", "\n"),
         };
-        let drawn = out.write_all(format!("{head}{shown}{tail}").as_bytes()).and_then(|()| out.flush());
         let over = states.first().is_none_or(|first| first.ended().is_some())
             || why_lost(&source, &states).await?.is_some();
+        // Elsewhere than on a screen durations are no news.
+        let now: Vec<u64> = states.iter().map(|state| state.seq).chain([u64::from(over)]).collect();
+        let drawn = if screen || seen.as_ref() != Some(&now) {
+            out.write_all(format!("{head}{shown}{tail}").as_bytes()).and_then(|()| out.flush())
+        } else {
+            Ok(())
+        };
+        seen = Some(now);
         if drawn.is_err() || over {
             return written(drawn);
         }
-        news(source.journal.as_ref(), &states, screen).await?;
+        news(source.journal.as_ref(), &states).await?;
     }
 }
 
@@ -76,18 +84,18 @@ pub(crate) async fn status(
 const CLEAR: &str = "\x1b[H\x1b[2J";
 /// At most so often is a tree shown anew.
 const PAUSE: Duration = Duration::from_millis(200);
-/// On a screen durations go on while nothing else happens.
+/// Durations go on while nothing else happens, and whoever led the run may have died, which nobody writes down.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Returns when something has happened to one of the runs.
-async fn news(journal: &dyn Journal, states: &[RunState], screen: bool) -> Result<(), CliError> {
+async fn news(journal: &dyn Journal, states: &[RunState]) -> Result<(), CliError> {
     tokio::time::sleep(PAUSE).await;
     let open = states.iter().filter(|state| state.ended().is_none());
     let changes = open.map(|state| journal.changed(&state.created.run, state.seq));
     let changed = futures_util::future::select_all(changes);
     tokio::select! {
         (changed, ..) = changed => Ok(changed?),
-        () = tokio::time::sleep(TICK), if screen => Ok(()),
+        () = tokio::time::sleep(TICK) => Ok(()),
     }
 }
 

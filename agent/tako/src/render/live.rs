@@ -7,6 +7,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tako_schemas::id::RunId;
 use tako_schemas::journal::{Created, Entry, Recorded};
 
+use super::text::clean_line;
+
 /// Redraws often enough to look alive, seldom enough to cost nothing.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -37,7 +39,7 @@ impl Live {
             Entry::Claimed { .. } => bar.set_message("preparing"),
             Entry::StepStarted { step, .. } => bar.set_message(step.to_string()),
             Entry::StepWaiting { .. } | Entry::Parked => bar.set_message("waits for its child runs"),
-            Entry::Blocked { by } => bar.set_message(by.to_string()),
+            Entry::Blocked { by } => bar.set_message(clean_line(&by.to_string())),
             Entry::CancelRequested { .. } => bar.set_message("stopping"),
             Entry::Finished { .. } => {
                 bar.finish_and_clear();
