@@ -107,7 +107,8 @@ async fn explore(
             Some(Some(manifest)) => {
                 let effective = manifest.effective(&workflow);
                 let listed = effective.iter().flat_map(|workflow| &workflow.secrets);
-                let listed = listed.map(|name| name.as_str()).filter(|name| !is_common(name));
+                let listed =
+                    listed.map(tako_schemas::diagnostic::Text::as_str).filter(|name| !is_common(name));
                 secrets.extend(listed.map(str::to_owned));
                 emitted(&repo.repo, manifest, &workflow)
             }

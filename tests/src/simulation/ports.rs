@@ -1,5 +1,6 @@
 //! Ports behind a gate.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -133,12 +134,22 @@ impl Observer for Nobody {
 /// Every process that was started: run, step, attempt.
 pub(super) type Started = Arc<Mutex<Vec<(RunId, StepId, u32)>>>;
 
+/// Processes that live, by the lock that their runs hold, and whenever two had the same.
+#[derive(Debug, Default)]
+pub(super) struct Living {
+    /// What runs of these repositories exclude each other by.
+    pub(super) locks: HashMap<String, String>,
+    pub(super) now: HashSet<String>,
+    pub(super) overlaps: Vec<String>,
+}
+
 /// Processes that end by themselves, with the code that their script says: `exit N`, or `exit N once` with success at
 /// the second try and later.
 #[derive(Clone)]
 pub(super) struct Processes {
     pub(super) gate: Gate,
     pub(super) started: Started,
+    pub(super) living: Arc<Mutex<Living>>,
 }
 
 #[async_trait]
@@ -153,13 +164,30 @@ impl Runtime for Processes {
             self.started.lock().unwrap_or_else(PoisonError::into_inner).push((run, step, attempt));
         };
         self.gate.through(started).await;
+        let repository =
+            command.env.iter().find(|(name, _)| name == "TAKO_REPO").map(|(_, value)| value.clone());
+        let repository = repository.unwrap_or_default();
+        let lock = {
+            let mut living = self.living.lock().unwrap_or_else(PoisonError::into_inner);
+            let lock = living.locks.get(&repository).cloned().unwrap_or(repository);
+            if !living.now.insert(lock.clone()) {
+                living.overlaps.push(format!("{lock}: {} {}", command.run, command.step));
+            }
+            lock
+        };
         let words: Vec<&str> = command.script.split_whitespace().collect();
         let code = match words.as_slice() {
             [_, _, "once"] if command.attempt > 1 => 0,
             [_, code, ..] => code.parse().unwrap_or_default(),
             _ => 0,
         };
-        Ok(Box::new(Simulated { gate: self.gate.clone(), code, stopped: Arc::default() }))
+        Ok(Box::new(Simulated {
+            gate: self.gate.clone(),
+            code,
+            stopped: Arc::default(),
+            living: Arc::clone(&self.living),
+            lock,
+        }))
     }
 
     async fn reap(&self, _: &Spawned) -> Result<bool, RuntimeError> {
@@ -179,6 +207,15 @@ struct Simulated {
     gate: Gate,
     code: i32,
     stopped: Arc<Stopper>,
+    living: Arc<Mutex<Living>>,
+    lock: String,
+}
+
+/// With whoever led it: its warden sees to that.
+impl Drop for Simulated {
+    fn drop(&mut self) {
+        self.living.lock().unwrap_or_else(PoisonError::into_inner).now.remove(&self.lock);
+    }
 }
 
 #[derive(Default)]

@@ -1,8 +1,9 @@
 //! The simulated machine: a process that leads runs, dies, and is started again.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -13,14 +14,17 @@ use tako_engine::ports::{Ports, Settings};
 use tako_engine::resume;
 use tako_engine::submit::{self, Request};
 use tako_engine::tree::LocalTree;
+use tako_schemas::diagnostic::SourceFile;
 use tako_schemas::id::{RunId, StepId};
-use tako_schemas::journal::{Owner, Process, RunState, Trigger};
+use tako_schemas::journal::{Owner, Process, Recorded, RunState, Trigger};
+use tako_schemas::load;
+use tako_schemas::workflow::Concurrency;
 use tako_store::conformance::ManualClock;
 use tako_store::{Options, SqliteStore};
 use tempfile::TempDir;
 
 use super::gate::{Gate, Stop, at_once, step};
-use super::ports::{Counted, Gated, Nobody, Processes, Started};
+use super::ports::{Counted, Gated, Living, Nobody, Processes, Started};
 use crate::fakes::{FakeRepos, FakeSecrets, settings};
 
 /// No lease expires: a process that is alive renews its leases, and one that is dead loses them at once.
@@ -57,6 +61,10 @@ pub struct Fate {
 pub struct End {
     /// Every run of the tree, the root first.
     pub states: Vec<RunState>,
+    /// Their journals.
+    pub journals: Vec<Vec<Recorded>>,
+    /// Processes that lived at one moment although their runs exclude each other.
+    pub overlaps: Vec<String>,
     /// Every process that was started: run, step, attempt.
     pub started: Vec<(RunId, StepId, u32)>,
     /// How many gates were passed.
@@ -74,6 +82,7 @@ pub struct Simulation {
     clock: Arc<ManualClock>,
     ids: Arc<Counted>,
     started: Started,
+    living: Arc<Mutex<Living>>,
     gate: Gate,
     rng: fastrand::Rng,
     _directory: TempDir,
@@ -106,6 +115,7 @@ impl Simulation {
             clock,
             ids: Arc::default(),
             started: Started::default(),
+            living: Arc::new(Mutex::new(Living { locks: locks(manifests), ..Living::default() })),
             gate: Gate::default(),
             rng: fastrand::Rng::with_seed(seed),
             _directory: directory,
@@ -125,16 +135,20 @@ impl Simulation {
             self.bury(&root, fate.death.unwrap_or(Death::Agent), life);
             life += 1;
         }
-        let states = at_once(async {
-            let mut states = Vec::new();
+        let (states, journals) = at_once(async {
+            let (mut states, mut journals) = (Vec::new(), Vec::new());
             for member in self.store.tree(&root).await.expect("a good journal") {
                 let read = history::read(self.store.as_ref(), &member.run).await.expect("a good journal");
-                states.push(read.expect("a known run").0);
+                let (state, journal) = read.expect("a known run");
+                states.push(state);
+                journals.push(journal);
             }
-            states
+            (states, journals)
         });
         End {
             states,
+            journals,
+            overlaps: self.living.lock().unwrap_or_else(PoisonError::into_inner).overlaps.clone(),
             started: self.started.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             gates: self.gate.count(),
             left: at_once(self.store.unfinished_trees()).expect("a queue").len(),
@@ -173,7 +187,11 @@ impl Simulation {
             tree: Arc::new(LocalTree::new(Arc::clone(&journal), Arc::new(Nobody), Arc::clone(&clock))),
             journal,
             repos: Arc::new(Gated { gate: gate.clone(), inner: Arc::clone(&self.repos) }),
-            runtime: Arc::new(Processes { gate, started: Arc::clone(&self.started) }),
+            runtime: Arc::new(Processes {
+                gate,
+                started: Arc::clone(&self.started),
+                living: Arc::clone(&self.living),
+            }),
             steps: Arc::new(tako_steps::Registry),
             secrets: Arc::new(FakeSecrets),
             observer: Arc::new(Nobody),
@@ -275,6 +293,19 @@ impl Simulation {
             }
         }
     }
+}
+
+/// The concurrency groups of repositories that have one.
+fn locks(manifests: &[(&str, &str)]) -> HashMap<String, String> {
+    let group = |(name, text): &(&str, &str)| {
+        let manifest = load::load(&SourceFile::new("tako.yml", (*text).to_owned())).manifest?;
+        let group = manifest.workflows.values().find_map(|workflow| match &workflow.concurrency {
+            Concurrency::Group { group, .. } => Some(group.to_string()),
+            _ => None,
+        })?;
+        Some((name.split(':').next().unwrap_or(name).to_owned(), group))
+    };
+    manifests.iter().filter_map(group).collect()
 }
 
 /// How a process ended.
