@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use tako_schemas::id::StepId;
 use tako_schemas::journal::{Entry, Outcome, RunState, StepState};
 use tako_tests::simulation::{Death, End, Fate, Simulation};
 
@@ -127,7 +128,11 @@ fn check(end: &End) {
                     );
                 }
                 Entry::CancelRequested { .. } => cancelled = true,
-                Entry::Resumed(_) => cancelled = false,
+                Entry::Resumed(_) => {
+                    cancelled = false;
+                    // Blocks go again with what they are for.
+                    succeeded.retain(|step: &&StepId| !step.is_in_block());
+                }
                 Entry::StepStarted { step, attempt } => {
                     assert!(!succeeded.contains(step), "{step} began again: {journal:#?}");
                     // It may be told in between; then nothing of the step is run.
