@@ -15,6 +15,7 @@ use crate::launch::launch;
 use crate::orphans;
 use crate::reap::reap;
 use crate::running::HostRunning;
+use crate::spare::Spares;
 
 /// Where the runtime keeps its files. Missing directories are made, for their owner alone.
 #[derive(Clone, Debug)]
@@ -32,13 +33,15 @@ pub struct HostConfig {
 #[derive(Clone, Debug)]
 pub struct HostRuntime {
     config: Arc<HostConfig>,
+    spares: Arc<Spares>,
 }
 
 impl HostRuntime {
     /// A runtime with its files where `config` says.
     #[must_use]
     pub fn new(config: HostConfig) -> Self {
-        Self { config: Arc::new(config) }
+        let spares = Arc::new(Spares::new(config.scratch.clone()));
+        Self { config: Arc::new(config), spares }
     }
 }
 
@@ -49,7 +52,7 @@ impl Runtime for HostRuntime {
         command: StepCommand,
         observer: Arc<dyn Observer>,
     ) -> Result<Box<dyn Running>, RuntimeError> {
-        let (launched, command) = launch(Arc::clone(&self.config), command).await?;
+        let (launched, command) = launch(Arc::clone(&self.config), Arc::clone(&self.spares), command).await?;
         tracing::debug!(pid = launched.leash.process().pid, "started");
         Ok(Box::new(HostRunning::new(launched, command, observer)))
     }
@@ -68,7 +71,12 @@ impl Runtime for HostRuntime {
     }
 
     async fn leave(&self, _run: &RunId, _workspace: &Path) -> Result<(), RuntimeError> {
-        Ok(())
+        let spares = Arc::clone(&self.spares);
+        blocking("remove directories of steps", move || {
+            spares.remove();
+            Ok(())
+        })
+        .await
     }
 
     async fn read_file(

@@ -20,6 +20,7 @@ use crate::host::HostConfig;
 use crate::leash::{KillOnDrop, Leash};
 use crate::log::{self, log_path};
 use crate::reap::reap_run;
+use crate::spare::Spares;
 use crate::stepdir::StepDir;
 use crate::supervise::{Reports, wake};
 use crate::warden::{self, Order, Report};
@@ -38,17 +39,19 @@ pub(crate) struct Launched {
     pub(crate) dir: StepDir,
     pub(crate) log: File,
     pub(crate) scratch: PathBuf,
+    pub(crate) spares: Arc<Spares>,
 }
 
 /// Prepares files and starts the process.
 pub(crate) async fn launch(
     config: Arc<HostConfig>,
+    spares: Arc<Spares>,
     command: StepCommand,
 ) -> Result<(Launched, StepCommand), RuntimeError> {
     let scratch = config.scratch.clone();
-    let (hired, command) = blocking("start the step", move || {
-        let hired = hire(&config, &command)?;
-        Ok((hired, command))
+    let (hired, spares, command) = blocking("start the step", move || {
+        let hired = hire(&config, &spares, &command)?;
+        Ok((hired, spares, command))
     })
     .await?;
     let Hired { order, name, mut warden, socket, stdout, stderr, dir, log } = hired;
@@ -72,7 +75,7 @@ pub(crate) async fn launch(
     };
     let leash = Arc::new(Leash::new(process, wishes));
     let guard = KillOnDrop(Arc::clone(&leash));
-    Ok((Launched { guard, leash, warden, reports, stdout, stderr, dir, log, scratch }, command))
+    Ok((Launched { guard, leash, warden, reports, stdout, stderr, dir, log, scratch, spares }, command))
 }
 
 /// What a warden tells first; none if that takes too long.
@@ -108,10 +111,10 @@ struct Hired {
 }
 
 /// Prepares files and starts a warden. Blocks; must be called within an async runtime.
-fn hire(config: &HostConfig, command: &StepCommand) -> Result<Hired, RuntimeError> {
+fn hire(config: &HostConfig, spares: &Spares, command: &StepCommand) -> Result<Hired, RuntimeError> {
     let log = log::create(&log_path(&config.logs, &command.run, &command.step, command.attempt))?;
     let directory = confine::directory(&command.workspace, command.working_directory.as_deref())?;
-    let dir = StepDir::create(&config.scratch, command)?;
+    let dir = spares.take(command)?;
 
     let script = dir.script();
     let script = script.to_str().ok_or_else(|| {

@@ -23,6 +23,7 @@ mod reap;
 mod running;
 mod runtimes;
 mod sink;
+mod spare;
 mod stepdir;
 mod supervise;
 mod tree;

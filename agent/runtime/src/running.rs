@@ -62,7 +62,7 @@ async fn look_after(
     command: StepCommand,
     observer: Arc<dyn Observer>,
 ) -> Result<Exit, RuntimeError> {
-    let Launched { guard, leash, warden, reports, stdout, stderr, dir, log, scratch } = launched;
+    let Launched { guard, leash, warden, reports, stdout, stderr, dir, log, scratch, spares } = launched;
     let (limit_bytes, capture) = (command.capture_limit_bytes, Capture::of(&command));
     let run = command.run.clone();
     let sink = Sink { run: command.run, step: command.step, log, observer, runtime: Handle::current() };
@@ -79,9 +79,17 @@ async fn look_after(
     };
     let (status, output) = tokio::join!(supervise(warden, reports, &leash, ended, &run, &scratch), output);
     drop(guard);
-    // Reads and removes files.
-    let files = blocking("read the step's files", move || dir.read(limit_bytes)).await;
-    let (captured, status, files) = (output?, status?, files?);
+    let whole = output.is_ok() && matches!(status, Ok((_, true)));
+    let files = blocking("read the step's files", move || {
+        let files = dir.read(limit_bytes)?;
+        // Whatever is not sure to be dead could still write there.
+        if whole {
+            spares.put_back(dir);
+        }
+        Ok(files)
+    })
+    .await;
+    let (captured, (status, _), files) = (output?, status?, files?);
     Ok(Exit { status, captured, files })
 }
 
@@ -108,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::launch::launch;
+    use crate::spare::Spares;
     use crate::{HostConfig, HostRuntime};
 
     struct Blind;
@@ -150,7 +159,10 @@ mod tests {
     async fn a_full_disk_ends_the_step() {
         let home = tempfile::tempdir().unwrap();
         let config = config(home.path());
-        let (mut launched, command) = launch(Arc::new(config), endless(home.path())).await.unwrap();
+        let (mut launched, command) =
+            launch(Arc::new(config.clone()), Arc::new(Spares::new(config.scratch)), endless(home.path()))
+                .await
+                .unwrap();
         launched.log = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut running = HostRunning::new(launched, command, Arc::new(Blind));
         let error = running.wait().await.unwrap_err();

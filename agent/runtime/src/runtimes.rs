@@ -69,6 +69,7 @@ impl Runtime for Runtimes {
     }
 
     async fn leave(&self, run: &RunId, workspace: &Path) -> Result<(), RuntimeError> {
+        self.host.leave(run, workspace).await?;
         self.containers.leave(run, workspace).await
     }
 

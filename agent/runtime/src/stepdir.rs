@@ -1,11 +1,11 @@
 //! The files through which a step and Tako talk: its script, and `$TAKO_OUTPUT` and its siblings.
 //!
-//! They lie outside of the workspace, in a directory that lives as long as the step. What the step leaves there is
+//! They lie outside of the workspace, in a directory that nobody else has while the step runs. What the step leaves there is
 //! not trusted: files are read back through the directory as it was made, never through a link, and bounded.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
@@ -34,8 +34,6 @@ pub(crate) struct StepDir {
     /// Where the step finds it.
     seen: PathBuf,
     dir: Dir,
-    /// Whether the directory above goes with the last one in it.
-    alone: bool,
 }
 
 /// Modes of the directory, of the files that the step writes, and of its script.
@@ -51,10 +49,9 @@ const OWN: Modes = Modes { dir: 0o700, file: 0o600, script: 0o700 };
 const SHARED: Modes = Modes { dir: 0o777, file: 0o666, script: 0o755 };
 
 impl StepDir {
-    /// Makes the directory of `command` below `scratch`, and its files.
-    pub(crate) fn create(scratch: &Path, command: &StepCommand) -> Result<Self, RuntimeError> {
-        let path = scratch.join(command.run.as_str()).join(name(command));
-        Self::make(&path, path.clone(), &OWN, command)
+    /// Makes the directory of `command` at `path`, and its files.
+    pub(crate) fn create(path: &Path, command: &StepCommand) -> Result<Self, RuntimeError> {
+        Self::make(path, path.to_owned(), &OWN, command)
     }
 
     /// The same for a step in a container, which finds `mounted` of this machine at `seen`.
@@ -71,7 +68,7 @@ impl StepDir {
         let failed = |error| machine(format!("create the step's directory `{}`", path.display()), error);
         make_dir(path).map_err(failed)?;
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed)?;
-        let made = Self { path: path.to_owned(), seen, dir, alone: modes.dir == OWN.dir };
+        let made = Self { path: path.to_owned(), seen, dir };
         for (name, ..) in FILES {
             made.make_file(name, modes.file, b"").map_err(failed)?;
         }
@@ -79,6 +76,46 @@ impl StepDir {
         made.make_file(SCRIPT, modes.script, command.script.as_bytes()).map_err(failed)?;
         fs::set_permissions(path, Permissions::from_mode(modes.dir)).map_err(failed)?;
         Ok(made)
+    }
+
+    /// Empties the files, for a step after this one.
+    ///
+    /// # Errors
+    ///
+    /// The step has left something else than files of its own here, or kept a way to them.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        let names = FILES.iter().map(|(name, ..)| *name).chain([SCRIPT]);
+        let mut count = 0;
+        for name in names {
+            self.own_file(name)?.set_len(0)?;
+            count += 1;
+        }
+        if self.dir.entries()?.count() != count {
+            return Err(io::Error::other("there is more in it"));
+        }
+        Ok(())
+    }
+
+    /// Makes a directory that was cleared that of `command`.
+    ///
+    /// # Errors
+    ///
+    /// As [`StepDir::clear`].
+    pub(crate) fn write_script(&self, command: &StepCommand) -> io::Result<()> {
+        self.own_file(SCRIPT)?.write_all(command.script.as_bytes())
+    }
+
+    /// A file as it was made here: with one name, and the modes that it had.
+    fn own_file(&self, name: &str) -> io::Result<fs::File> {
+        let mut options = cap_std::fs::OpenOptions::new();
+        options.write(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
+        let file = self.dir.open_with(name, &options)?.into_std();
+        let found = file.metadata()?;
+        let mode = if name == SCRIPT { OWN.script } else { OWN.file };
+        if !found.is_file() || found.nlink() != 1 || found.mode() & 0o7777 != mode {
+            return Err(io::Error::other("it is another file"));
+        }
+        Ok(file)
     }
 
     /// Where the step finds the script.
@@ -137,12 +174,6 @@ impl Drop for StepDir {
     fn drop(&mut self) {
         if let Err(error) = tree::remove(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the step's directory");
-        }
-        // The run's directory goes with its last step; a container's stays as long as the container.
-        if self.alone
-            && let Some(run) = self.path.parent()
-        {
-            let _ = fs::remove_dir(run);
         }
     }
 }

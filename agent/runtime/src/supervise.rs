@@ -44,7 +44,8 @@ impl Reports {
     }
 }
 
-/// Waits until nothing of the step lives, closes `ended`, and returns how its first process ended. `run` is the
+/// Waits until nothing of the step lives, closes `ended`, and returns how its first process ended, and
+/// whether really all of it is dead. `run` is the
 /// step's, `scratch` where its files are.
 pub(crate) async fn supervise(
     mut warden: Child,
@@ -53,7 +54,7 @@ pub(crate) async fn supervise(
     ended: PipeWriter,
     run: &RunId,
     scratch: &Path,
-) -> Result<ExitStatus, RuntimeError> {
+) -> Result<(ExitStatus, bool), RuntimeError> {
     let report = tokio::select! {
         report = reports.next() => {
             report.map_err(|error| machine("hear from the step's warden", error))?
@@ -87,10 +88,11 @@ pub(crate) async fn supervise(
         end.map_err(|error| machine("wait for the step's warden", error))?;
     }
     let status = std::process::ExitStatus::from_raw(status);
-    Ok(match (status.code(), status.signal()) {
+    let status = match (status.code(), status.signal()) {
         (Some(code), _) => ExitStatus::Code(code),
         (None, signal) => ExitStatus::Signal(signal.unwrap_or_default()),
-    })
+    };
+    Ok((status, survivors == 0))
 }
 
 /// Kills the step when its grace is over. Returns when the warden did not do what was wished of it.
