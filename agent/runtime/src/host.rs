@@ -11,11 +11,12 @@ use tako_schemas::journal::{Process, Spawned};
 
 use crate::confine;
 use crate::error::{blocking, machine};
-use crate::launch::launch;
+use crate::launch::{Stock, launch};
 use crate::orphans;
 use crate::reap::reap;
 use crate::running::HostRunning;
 use crate::spare::Spares;
+use crate::wardens::Wardens;
 
 /// Where the runtime keeps its files. Missing directories are made, for their owner alone.
 #[derive(Clone, Debug)]
@@ -32,16 +33,20 @@ pub struct HostConfig {
 /// Runs steps as plain processes.
 #[derive(Clone, Debug)]
 pub struct HostRuntime {
-    config: Arc<HostConfig>,
-    spares: Arc<Spares>,
+    stock: Arc<Stock>,
+}
+
+/// What a runtime with its files where `config` says begins with.
+pub(crate) fn stock(config: HostConfig) -> Arc<Stock> {
+    let (dirs, wardens) = (Spares::new(config.scratch.clone()), Wardens::new(config.warden.clone()));
+    Arc::new(Stock { config, dirs, wardens })
 }
 
 impl HostRuntime {
     /// A runtime with its files where `config` says.
     #[must_use]
     pub fn new(config: HostConfig) -> Self {
-        let spares = Arc::new(Spares::new(config.scratch.clone()));
-        Self { config: Arc::new(config), spares }
+        Self { stock: stock(config) }
     }
 }
 
@@ -52,28 +57,30 @@ impl Runtime for HostRuntime {
         command: StepCommand,
         observer: Arc<dyn Observer>,
     ) -> Result<Box<dyn Running>, RuntimeError> {
-        let (launched, command) = launch(Arc::clone(&self.config), Arc::clone(&self.spares), command).await?;
+        let (launched, command) = launch(Arc::clone(&self.stock), command).await?;
         tracing::debug!(pid = launched.leash.process().pid, "started");
         Ok(Box::new(HostRunning::new(launched, command, observer)))
     }
 
     async fn processes(&self) -> Result<Vec<(Process, RunId)>, RuntimeError> {
-        let config = Arc::clone(&self.config);
+        let stock = Arc::clone(&self.stock);
         let action = "look for processes";
-        blocking(action, move || orphans::of(&config.scratch).map_err(|error| machine(action, error))).await
+        blocking(action, move || orphans::of(&stock.config.scratch).map_err(|error| machine(action, error)))
+            .await
     }
 
     async fn reap(&self, left: &Spawned) -> Result<bool, RuntimeError> {
         match left.process {
-            Some(process) => reap(process, &self.config.scratch).await,
+            Some(process) => reap(process, &self.stock.config.scratch).await,
             None => Ok(false),
         }
     }
 
-    async fn leave(&self, _run: &RunId, _workspace: &Path) -> Result<(), RuntimeError> {
-        let spares = Arc::clone(&self.spares);
+    async fn leave(&self, run: &RunId, _workspace: &Path) -> Result<(), RuntimeError> {
+        self.stock.wardens.dismiss(run);
+        let stock = Arc::clone(&self.stock);
         blocking("remove directories of steps", move || {
-            spares.remove();
+            stock.dirs.remove();
             Ok(())
         })
         .await

@@ -1,17 +1,9 @@
-//! Starts a step's process, and the warden that holds it.
+//! Starts a step's process, under a warden that holds it.
 
 use std::fs::File;
-use std::io::{self, PipeReader};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 
 use tako_engine::port::{RuntimeError, StepCommand};
 
@@ -22,9 +14,17 @@ use crate::log::{self, log_path};
 use crate::reap::reap_run;
 use crate::spare::Spares;
 use crate::stepdir::StepDir;
-use crate::supervise::{Reports, wake};
-use crate::warden::{self, Order, Report};
+use crate::warden::{Order, Report};
+use crate::wardens::{Warden, Wardens};
 use crate::{confine, program};
+
+/// What starts steps and goes from one to the next.
+#[derive(Debug)]
+pub(crate) struct Stock {
+    pub(crate) config: HostConfig,
+    pub(crate) dirs: Spares,
+    pub(crate) wardens: Wardens,
+}
 
 /// A step that has just been started, and everything it takes to look after it.
 #[derive(Debug)]
@@ -32,89 +32,83 @@ pub(crate) struct Launched {
     /// First, so that an abandoned process dies before its files go.
     pub(crate) guard: KillOnDrop,
     pub(crate) leash: Arc<Leash>,
-    pub(crate) warden: Child,
-    pub(crate) reports: Reports,
+    pub(crate) warden: Warden,
     pub(crate) stdout: PipeReader,
     pub(crate) stderr: PipeReader,
     pub(crate) dir: StepDir,
     pub(crate) log: File,
-    pub(crate) scratch: PathBuf,
-    pub(crate) spares: Arc<Spares>,
+    pub(crate) stock: Arc<Stock>,
 }
 
 /// Prepares files and starts the process.
 pub(crate) async fn launch(
-    config: Arc<HostConfig>,
-    spares: Arc<Spares>,
+    stock: Arc<Stock>,
     command: StepCommand,
 ) -> Result<(Launched, StepCommand), RuntimeError> {
-    let scratch = config.scratch.clone();
-    let (hired, spares, command) = blocking("start the step", move || {
-        let hired = hire(&config, &spares, &command)?;
-        Ok((hired, spares, command))
+    let (ready, stock, command) = blocking("start the step", move || {
+        let ready = prepare(&stock, &command)?;
+        Ok((ready, stock, command))
     })
     .await?;
-    let Hired { order, name, mut warden, socket, stdout, stderr, dir, log } = hired;
-
+    let Ready { order, name, marks, stdout, stderr, to_stdout, to_stderr, dir, log } = ready;
     let failed = |error| machine("talk to the step's warden", error);
-    let wishes = socket.try_clone().map_err(failed)?;
-    let mut socket = tokio::net::UnixStream::from_std(socket).map_err(failed)?;
-    socket.write_all(&order).await.map_err(failed)?;
-    let mut reports = Reports::new(socket);
-    let process = match first(&warden, &mut reports).await.map_err(failed)? {
+    let output = || [to_stdout.as_fd(), to_stderr.as_fd()];
+
+    let known = stock.wardens.take(&command.run);
+    let mut told = None;
+    if let Some(mut warden) = known {
+        // One that has died meanwhile, for instance of what killed everything of this user, is no loss.
+        told = warden.begin(order.clone(), output()).await.ok().flatten().map(|report| (warden, report));
+    }
+    let (mut warden, report) = match told {
+        Some((warden, report)) => (warden, Some(report)),
+        None => {
+            let mut warden = stock.wardens.hire(&command.run, &marks)?;
+            let report = warden.begin(order, output()).await.map_err(failed)?;
+            (warden, report)
+        }
+    };
+    let process = match report {
         Some(Report::Started(process)) => process,
         Some(Report::Refused(number)) => {
+            stock.wardens.put_back(command.run.clone(), warden);
             return Err(RuntimeError::Spawn { program: name, source: io::Error::from_raw_os_error(number) });
         }
         Some(Report::Over { .. }) | None => {
-            let _ = warden.start_kill();
+            let _ = warden.child.start_kill();
             // The step may have killed it.
-            reap_run(&command.run, &scratch).await?;
+            reap_run(&command.run, &stock.config.scratch).await?;
             return Err(failed(io::Error::other("it ended before it had started the step")));
         }
     };
-    let leash = Arc::new(Leash::new(process, wishes));
+    let (number, line) = warden.line().map_err(failed)?;
+    let leash = Arc::new(Leash::new(process, number, line));
     let guard = KillOnDrop(Arc::clone(&leash));
-    Ok((Launched { guard, leash, warden, reports, stdout, stderr, dir, log, scratch, spares }, command))
+    Ok((Launched { guard, leash, warden, stdout, stderr, dir, log, stock }, command))
 }
 
-/// What a warden tells first; none if that takes too long.
-async fn first(warden: &Child, reports: &mut Reports) -> io::Result<Option<Report>> {
-    let told = async {
-        loop {
-            tokio::select! {
-                report = reports.next() => return report,
-                // The step may have stopped it before it could tell.
-                () = tokio::time::sleep(NUDGE) => wake(warden),
-            }
-        }
-    };
-    tokio::time::timeout(START_LIMIT, told).await.unwrap_or(Ok(None))
-}
-
-/// Between two looks whether a warden has been stopped.
-const NUDGE: Duration = Duration::from_millis(200);
-/// How long a warden may take to start a step: a busy machine takes seconds at most.
-const START_LIMIT: Duration = Duration::from_secs(30);
-
-/// A warden that has not been told yet what to run. Without ever being told, it ends with its socket.
-struct Hired {
-    order: Vec<u8>,
+/// A step that only has to be ordered.
+struct Ready {
+    order: Box<Order>,
     /// Of the step's program.
     name: String,
-    warden: Child,
-    socket: UnixStream,
+    /// By these its processes are recognised.
+    marks: Vec<(String, String)>,
     stdout: PipeReader,
     stderr: PipeReader,
+    /// Our ends of the step's side of the pipes: closed when the step has them.
+    to_stdout: PipeWriter,
+    to_stderr: PipeWriter,
     dir: StepDir,
     log: File,
 }
 
-/// Prepares files and starts a warden. Blocks; must be called within an async runtime.
-fn hire(config: &HostConfig, spares: &Spares, command: &StepCommand) -> Result<Hired, RuntimeError> {
+/// Prepares files and pipes. Blocks.
+fn prepare(stock: &Stock, command: &StepCommand) -> Result<Ready, RuntimeError> {
+    let config = &stock.config;
     let log = log::create(&log_path(&config.logs, &command.run, &command.step, command.attempt))?;
     let directory = confine::directory(&command.workspace, command.working_directory.as_deref())?;
-    let dir = spares.take(command)?;
+    let dir = stock.dirs.take(command)?;
 
     let script = dir.script();
     let script = script.to_str().ok_or_else(|| {
@@ -128,39 +122,20 @@ fn hire(config: &HostConfig, spares: &Spares, command: &StepCommand) -> Result<H
         let path = path.into_os_string().into_string();
         path.map(|path| (name.to_owned(), path))
     });
-    let files: Vec<(String, String)> = files.collect::<Result<_, _>>().map_err(|path| {
+    let marks: Vec<(String, String)> = files.collect::<Result<_, _>>().map_err(|path| {
         machine("name the step's files", io::Error::other(format!("{} is not UTF-8", path.display())))
     })?;
     let secrets = command.secrets.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned()));
-    let order = Order {
+    let order = Box::new(Order {
+        number: 0,
+        directory,
         program,
         name: name.clone(),
         arguments: argv.collect(),
-        env: command.env.iter().cloned().chain(secrets).chain(files.iter().cloned()).collect(),
-    };
-    let mut order =
-        serde_json::to_vec(&order).map_err(|error| machine("tell what to run", io::Error::other(error)))?;
-    order.push(b'\n');
-
-    // Whoever started Tako may have had this signal ignored, and a warden would inherit that: who catches it does not.
-    drop(signal(SignalKind::child()).map_err(|error| machine("listen for the ends of processes", error))?);
+        env: command.env.iter().cloned().chain(secrets).chain(marks.iter().cloned()).collect(),
+    });
     let pipe = || io::pipe().map_err(|error| machine("create a pipe", error));
     let (stdout, to_stdout) = pipe()?;
     let (stderr, to_stderr) = pipe()?;
-    let (socket, to_warden) = UnixStream::pair().map_err(|error| machine("create a socket", error))?;
-    let mut process = Command::new(&config.warden);
-    process
-        .arg0(warden::NAME)
-        .env_clear()
-        // By these it is recognised, should it be found without its Tako.
-        .envs(files)
-        .env("TAKO_RUN_ID", command.run.to_string())
-        .current_dir(directory)
-        .stdin(Stdio::from(OwnedFd::from(to_warden)))
-        .stdout(to_stdout)
-        .stderr(to_stderr)
-        .process_group(0);
-    let warden = process.spawn().map_err(|error| machine("start the step's warden", error))?;
-    socket.set_nonblocking(true).map_err(|error| machine("set up a socket", error))?;
-    Ok(Hired { order, name, warden, socket, stdout, stderr, dir, log })
+    Ok(Ready { order, name, marks, stdout, stderr, to_stdout, to_stderr, dir, log })
 }

@@ -10,12 +10,14 @@ use tako_schemas::journal::Process;
 use tokio::sync::watch;
 
 use crate::grace::Grace;
-use crate::warden::Wish;
+use crate::warden::{Message, Wish};
 
 /// Ends a step's tree of processes. No process is signalled from here, so none that merely has an old number is.
 #[derive(Debug)]
 pub(crate) struct Leash {
     process: Process,
+    /// Of the order by which it was started.
+    number: u64,
     /// Does not block: the few wishes that there can be fit into its buffer.
     socket: UnixStream,
     grace: Grace,
@@ -24,8 +26,8 @@ pub(crate) struct Leash {
 
 impl Leash {
     /// What holds the step whose first process is `process`.
-    pub(crate) fn new(process: Process, socket: UnixStream) -> Self {
-        Self { process, socket, grace: Grace::new(), wished: watch::Sender::default() }
+    pub(crate) fn new(process: Process, number: u64, socket: UnixStream) -> Self {
+        Self { process, number, socket, grace: Grace::new(), wished: watch::Sender::default() }
     }
 
     /// The step's first process, recognisable.
@@ -54,7 +56,7 @@ impl Leash {
                 *wished = Some(wish);
             }
         });
-        let Ok(mut line) = serde_json::to_vec(&wish) else { return };
+        let Ok(mut line) = serde_json::to_vec(&Message::Do(self.number, wish)) else { return };
         line.push(b'\n');
         // A warden that is gone has nothing left to end, or its end is noticed where it is waited for.
         let _ = (&self.socket).write_all(&line);

@@ -28,6 +28,7 @@ mod stepdir;
 mod supervise;
 mod tree;
 mod warden;
+mod wardens;
 
 pub use container::ContainerConfig;
 pub use host::{HostConfig, HostRuntime};

@@ -62,7 +62,7 @@ async fn look_after(
     command: StepCommand,
     observer: Arc<dyn Observer>,
 ) -> Result<Exit, RuntimeError> {
-    let Launched { guard, leash, warden, reports, stdout, stderr, dir, log, scratch, spares } = launched;
+    let Launched { guard, leash, warden, stdout, stderr, dir, log, stock } = launched;
     let (limit_bytes, capture) = (command.capture_limit_bytes, Capture::of(&command));
     let run = command.run.clone();
     let sink = Sink { run: command.run, step: command.step, log, observer, runtime: Handle::current() };
@@ -77,19 +77,28 @@ async fn look_after(
         }
         output
     };
-    let (status, output) = tokio::join!(supervise(warden, reports, &leash, ended, &run, &scratch), output);
+    let (status, output) =
+        tokio::join!(supervise(warden, &leash, ended, &run, &stock.config.scratch), output);
     drop(guard);
-    let whole = output.is_ok() && matches!(status, Ok((_, true)));
+    let (status, served) = match status {
+        Ok((status, served)) => (Ok(status), served),
+        Err(error) => (Err(error), None),
+    };
+    let whole = output.is_ok() && served.is_some();
+    let dirs = Arc::clone(&stock);
     let files = blocking("read the step's files", move || {
         let files = dir.read(limit_bytes)?;
         // Whatever is not sure to be dead could still write there.
         if whole {
-            spares.put_back(dir);
+            dirs.dirs.put_back(dir);
         }
         Ok(files)
     })
     .await;
-    let (captured, (status, _), files) = (output?, status?, files?);
+    if let Some(warden) = served {
+        stock.wardens.put_back(run, warden);
+    }
+    let (captured, status, files) = (output?, status?, files?);
     Ok(Exit { status, captured, files })
 }
 
@@ -116,7 +125,6 @@ mod tests {
 
     use super::*;
     use crate::launch::launch;
-    use crate::spare::Spares;
     use crate::{HostConfig, HostRuntime};
 
     struct Blind;
@@ -159,10 +167,7 @@ mod tests {
     async fn a_full_disk_ends_the_step() {
         let home = tempfile::tempdir().unwrap();
         let config = config(home.path());
-        let (mut launched, command) =
-            launch(Arc::new(config.clone()), Arc::new(Spares::new(config.scratch)), endless(home.path()))
-                .await
-                .unwrap();
+        let (mut launched, command) = launch(crate::host::stock(config), endless(home.path())).await.unwrap();
         launched.log = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut running = HostRunning::new(launched, command, Arc::new(Blind));
         let error = running.wait().await.unwrap_err();

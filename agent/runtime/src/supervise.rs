@@ -9,7 +9,6 @@ use nix::sys::signal::{Signal, kill};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::process::Child;
-use tokio::time::timeout;
 
 use tako_engine::port::{ExitStatus, RuntimeError};
 use tako_schemas::id::RunId;
@@ -19,6 +18,7 @@ use crate::leash::Leash;
 use crate::procfs::signalable;
 use crate::reap::{reap, reap_run};
 use crate::warden::{Report, Wish};
+use crate::wardens::Warden;
 
 /// How long a warden has to kill what it is told to kill, and to end itself: longer than it waits for that.
 const WARDEN_LIMIT: Duration = Duration::from_secs(5);
@@ -30,6 +30,11 @@ pub(crate) struct Reports(Lines<BufReader<UnixStream>>);
 impl Reports {
     pub(crate) fn new(socket: UnixStream) -> Self {
         Self(BufReader::new(socket).lines())
+    }
+
+    /// The way back.
+    pub(crate) fn socket(&mut self) -> &mut UnixStream {
+        self.0.get_mut().get_mut()
     }
 
     /// The next one; none once the warden is gone.
@@ -45,23 +50,22 @@ impl Reports {
 }
 
 /// Waits until nothing of the step lives, closes `ended`, and returns how its first process ended, and
-/// whether really all of it is dead. `run` is the
+/// the warden, if really all of it is dead. `run` is the
 /// step's, `scratch` where its files are.
 pub(crate) async fn supervise(
-    mut warden: Child,
-    mut reports: Reports,
+    mut warden: Warden,
     leash: &Leash,
     ended: PipeWriter,
     run: &RunId,
     scratch: &Path,
-) -> Result<(ExitStatus, bool), RuntimeError> {
+) -> Result<(ExitStatus, Option<Warden>), RuntimeError> {
     let report = tokio::select! {
-        report = reports.next() => {
+        report = warden.reports.next() => {
             report.map_err(|error| machine("hear from the step's warden", error))?
         }
-        () = deaf(&warden, leash) => {
+        () = deaf(&warden.child, leash) => {
             // It is stopped again and again, or worse: without it the step is to be found by other means.
-            let _ = warden.start_kill();
+            let _ = warden.child.start_kill();
             None
         }
     };
@@ -76,23 +80,24 @@ pub(crate) async fn supervise(
             }
         }
         drop(ended);
-        let end = warden.wait().await.map_err(|error| machine("wait for the step's warden", error))?;
+        let end = warden.child.wait().await.map_err(|error| machine("wait for the step's warden", error))?;
         let lost = io::Error::other(format!("the process between Tako and the step ended: {end}"));
         return Err(machine("look after the step", lost));
     };
     drop(ended);
-    if survivors > 0 {
-        // Its warden goes on killing them.
+    let served = if survivors > 0 {
+        // It goes on killing them.
         tracing::warn!(pid = leash.process().pid, survivors, "killed processes of a step are still there");
-    } else if let Ok(end) = timeout(WARDEN_LIMIT, warden.wait()).await {
-        end.map_err(|error| machine("wait for the step's warden", error))?;
-    }
+        None
+    } else {
+        Some(warden)
+    };
     let status = std::process::ExitStatus::from_raw(status);
     let status = match (status.code(), status.signal()) {
         (Some(code), _) => ExitStatus::Code(code),
         (None, signal) => ExitStatus::Signal(signal.unwrap_or_default()),
     };
-    Ok((status, survivors == 0))
+    Ok((status, served))
 }
 
 /// Kills the step when its grace is over. Returns when the warden did not do what was wished of it.

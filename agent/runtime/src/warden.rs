@@ -5,10 +5,11 @@
 //! is the step's warden. So the warden knows the step's whole tree, whatever it does, ends all of it with the step, and
 //! ends it as well when Tako dies. Only who kills the warden itself gets away, and is found by its environment.
 //!
-//! A warden is this program once more, under another name. What to run comes over its standard input, so that no
-//! argument and no environment of its own shows a secret.
+//! A warden is this program once more, under another name. It serves the steps of one run, one after the other. What to
+//! run comes over its standard input, so that no argument and no environment of its own shows a secret.
 
 mod kin;
+mod tako;
 mod watch;
 mod wire;
 
@@ -16,7 +17,7 @@ use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(crate) use wire::{Order, Report, Wish};
+pub(crate) use wire::{Message, Order, Report, Wish};
 
 /// How a warden is called: what its zeroth argument says.
 pub(crate) const NAME: &str = "tako-warden";

@@ -155,6 +155,7 @@ async fn a_step_talks_through_files() {
         stdout(&exit).lines().map(str::to_owned).collect::<Vec<_>>().try_into().unwrap();
     assert_eq!((dir_mode.as_str(), file_mode.as_str()), ("700", "600"));
     assert!(dir.starts_with(place.path("scratch").to_str().unwrap()), "{dir}");
+    place.leave().await;
     assert_eq!(fs::read_dir(place.path("scratch")).unwrap().count(), 0, "nothing is left");
 }
 
@@ -258,6 +259,7 @@ async fn working_directories_stay_in_the_workspace() {
     }
     let missing = run_in("nope").await.unwrap_err();
     assert!(missing.is_users(), "{missing}");
+    place.leave().await;
     assert_eq!(
         fs::read_dir(place.path("scratch"))
             .unwrap_or_else(|_| fs::read_dir(place.workspace().join("a/b")).unwrap())
@@ -301,4 +303,44 @@ async fn a_slow_observer_misses_nothing() {
     let want: String = (1..=200_000).map(|number| format!("{number}\n")).collect();
     assert!(*observer.seen.lock().await == want.as_bytes());
     assert!(place.log() == want.as_bytes());
+}
+
+#[tokio::test]
+async fn steps_of_a_run_see_nothing_of_each_other() {
+    let place = Place::new();
+    let first = place
+        .run_script("echo $PPID > warden; echo a=1 >> $TAKO_OUTPUT; echo x > $(dirname $TAKO_OUTPUT)/more")
+        .await;
+    assert_eq!(first.files.output, b"a=1\n");
+    let mut command = place.command(
+        "[ $PPID = $(cat warden) ] && [ ! -s $TAKO_OUTPUT ] && [ $(ls $(dirname $TAKO_OUTPUT) | wc -l) = 5 ] && echo b=2 > $TAKO_OUTPUT && ln $TAKO_OUTPUT kept",
+    );
+    command.env.push(("SECOND".to_owned(), "yes".to_owned()));
+    let second = place.run(command).await.unwrap();
+    assert!(succeeded(&second), "{}", stderr(&second));
+    assert_eq!(second.files.output, b"b=2\n");
+    // What a step kept a way to is not given to the next.
+    let third = place
+        .run_script(
+            "[ -z \"$SECOND\" ] && [ $(cat kept) = b=2 ] && echo c=3 > $TAKO_OUTPUT && [ $(cat kept) = b=2 ]",
+        )
+        .await;
+    assert!(succeeded(&third), "{}", stderr(&third));
+    assert_eq!(third.files.output, b"c=3\n");
+
+    // Who stops a step that is over stops no other.
+    let mut over = place.start(place.command("true")).await.unwrap();
+    let late = over.stopper();
+    over.wait().await.unwrap();
+    let mut running = place.start_ready("echo ready; until [ -e go ]; do sleep 0.02; done; echo done").await;
+    late.stop(std::time::Duration::ZERO);
+    drop(over);
+    fs::write(place.workspace().join("go"), "").unwrap();
+    assert!(succeeded(&running.wait().await.unwrap()));
+
+    // One whose warden has died gets another.
+    let killed: i32 = fs::read_to_string(place.workspace().join("warden")).unwrap().trim().parse().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(killed), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let fourth = place.run_script("[ $PPID != $(cat warden) ]").await;
+    assert!(succeeded(&fourth), "{}", stderr(&fourth));
 }

@@ -1,9 +1,7 @@
 //! What a warden does: starts one step, collects whatever dies of it, and ends the rest.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,12 +9,12 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{dup2_stderr, dup2_stdout};
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
 
 use super::kin::Kin;
-use super::{LAST_GRACE, Order, Report, Wish};
+use super::tako::Tako;
+use super::{LAST_GRACE, Message, Order, Report, Wish};
 use crate::procfs::{process_identity, signalable};
 
 /// Between two looks at what was killed.
@@ -30,47 +28,51 @@ const DEATH_LIMIT: Duration = Duration::from_secs(2);
 /// How wait(2) says that SIGKILL ended a process.
 const KILLED: i32 = Signal::SIGKILL as i32;
 
-/// Runs the step that the first line of the standard input orders, and returns when nothing of it lives.
+/// Runs the steps that are ordered, one after the other, until nobody orders any more.
 pub(super) fn run() -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
-    let mut tako =
-        Tako { socket: UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?), unread: Vec::new() };
-    let order: Order = loop {
-        match tako.line() {
-            Some(line) => break serde_json::from_slice(&line)?,
-            None if tako.read()? == 0 => return Ok(()),
-            None => {}
-        }
-    };
-    // What can fail is done before there is a step that would be left alone.
-    let nowhere = File::options().write(true).open("/dev/null")?;
+    let mut tako = Tako::of_stdin()?;
     let mut mask = SigSet::empty();
     for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         mask.add(signal);
     }
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-    let mut step = match spawn(&order) {
+    loop {
+        let order = loop {
+            match tako.message()? {
+                Some(Message::Run(order)) => break order,
+                // What it was meant for is over.
+                Some(Message::Do(..)) => {}
+                None if tako.read()? == 0 => return Ok(()),
+                None => {}
+            }
+        };
+        if !serve(&order, &mut tako, &mask, &signals)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Runs what is ordered. Whether more can be ordered.
+fn serve(order: &Order, tako: &mut Tako, mask: &SigSet, signals: &SignalFd) -> io::Result<bool> {
+    let mut step = match spawn(order, tako) {
         Ok(step) => step,
         Err(error) => {
-            return tako.tell(Report::Refused(error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())));
+            tako.tell(Report::Refused(error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())))?;
+            return Ok(true);
         }
     };
-    drop(order);
     // Only now: a step inherits which signals are blocked.
-    let begun = mask.thread_block().and_then(|()| {
-        // The step's pipes are closed when the last process of the step has closed them.
-        dup2_stdout(&nowhere)?;
-        dup2_stderr(&nowhere)
-    });
+    let blocked = mask.thread_block();
     // It cannot have been collected yet, so `/proc` shows it even if it has ended.
-    let (Ok(()), Some(leader)) = (begun, process_identity(step.id())) else {
+    let (Ok(()), Some(leader)) = (blocked, process_identity(step.id())) else {
         step.kill()?;
         return Err(io::Error::other("the step cannot be watched"));
     };
-    let mut watch = Watch { leader: leader.pid, status: None, mode: Mode::Lives };
+    let mut watch = Watch { number: order.number, leader: leader.pid, status: None, mode: Mode::Lives };
     // Whoever should hear it may be gone: that is noticed in the loop.
     let _ = tako.tell(Report::Started(leader));
-    let over = watch.until_over(&mut tako, &signals);
+    let over = watch.until_over(tako, signals);
     if over.is_err()
         && watch.status.is_none()
         && let Some(group) = signalable(leader.pid)
@@ -78,19 +80,26 @@ pub(super) fn run() -> io::Result<()> {
         // Without `/proc` or poll(2) there is nothing else to end it with.
         let _ = killpg(group, Signal::SIGKILL);
     }
-    over
+    let more = over?;
+    mask.thread_unblock()?;
+    Ok(more)
 }
 
 /// Starts what is ordered. A script that is executed itself may seem to be open for writing for a moment: a process
 /// that Tako has just started holds copies of its descriptors until its exec(2).
-fn spawn(order: &Order) -> io::Result<Child> {
+fn spawn(order: &Order, tako: &mut Tako) -> io::Result<Child> {
+    let mut descriptor = || tako.descriptor().ok_or(Errno::BADF);
+    let (out, err) = (descriptor()?, descriptor()?);
     let mut command = Command::new(&order.program);
     command
         .arg0(&order.name)
         .args(&order.arguments)
         .env_clear()
         .envs(order.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(&order.directory)
         .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
         .process_group(0);
     for _ in 0..100 {
         match command.spawn() {
@@ -101,44 +110,6 @@ fn spawn(order: &Order) -> io::Result<Child> {
         }
     }
     command.spawn()
-}
-
-/// The other end of the socket.
-struct Tako {
-    socket: UnixStream,
-    unread: Vec<u8>,
-}
-
-impl Tako {
-    /// The next line, if there is a whole one.
-    fn line(&mut self) -> Option<Vec<u8>> {
-        let end = self.unread.iter().position(|byte| *byte == b'\n')?;
-        let rest = self.unread.split_off(end + 1);
-        Some(std::mem::replace(&mut self.unread, rest))
-    }
-
-    /// Waits for more, and says how much came; nothing if nobody is there any more.
-    fn read(&mut self) -> io::Result<usize> {
-        let mut piece = [0; 16 << 10];
-        loop {
-            match self.socket.read(&mut piece) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Closed while something that we said was unread.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(0),
-                Err(error) => return Err(error),
-                Ok(count) => {
-                    self.unread.extend_from_slice(&piece[..count]);
-                    return Ok(count);
-                }
-            }
-        }
-    }
-
-    fn tell(&mut self, report: Report) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&report)?;
-        line.push(b'\n');
-        self.socket.write_all(&line)
-    }
 }
 
 /// How far the end of a step has come.
@@ -153,6 +124,8 @@ enum Mode {
 
 /// A step that runs.
 struct Watch {
+    /// Of its order.
+    number: u64,
     leader: u32,
     /// How the leader ended, once it has been collected.
     status: Option<i32>,
@@ -160,7 +133,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn until_over(&mut self, tako: &mut Tako, signals: &SignalFd) -> io::Result<()> {
+    fn until_over(&mut self, tako: &mut Tako, signals: &SignalFd) -> io::Result<bool> {
         let (mut heard, mut over) = (true, false);
         while self.collect()? {
             let now = Instant::now();
@@ -197,10 +170,15 @@ impl Watch {
                 heard = false;
                 self.end();
             }
-            while let Some(line) = tako.line() {
-                match serde_json::from_slice(&line)? {
-                    Wish::Stop => self.stop(None),
-                    Wish::Kill => self.kill(),
+            while let Some(message) = tako.message()? {
+                match message {
+                    Message::Do(number, wish) if number == self.number => match wish {
+                        Wish::Stop => self.stop(None),
+                        Wish::Kill => self.kill(),
+                    },
+                    // Of a step before.
+                    Message::Do(..) => {}
+                    Message::Run(_) => return Err(io::Error::other("one step at a time")),
                 }
             }
         }
@@ -208,7 +186,8 @@ impl Watch {
             // Whoever should hear it may be gone.
             let _ = tako.tell(self.over(0));
         }
-        Ok(())
+        // Whoever heard that something is left goes elsewhere.
+        Ok(heard && !over)
     }
 
     fn over(&self, survivors: usize) -> Report {

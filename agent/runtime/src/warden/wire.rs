@@ -6,9 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use tako_schemas::journal::Process;
 
-/// What to run: the first line that a warden reads. Holds secrets.
+/// What Tako tells a warden.
 #[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Message {
+    /// Run this. Comes with two descriptors: where its output and its errors go.
+    Run(Box<Order>),
+    /// Do this to the step of the order with this number; it may be over by now.
+    Do(u64, Wish),
+}
+
+/// What to run. Holds secrets.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
+    /// Counts the orders of one warden.
+    pub(crate) number: u64,
+    /// Where.
+    pub(crate) directory: PathBuf,
     /// The file to execute.
     pub(crate) program: PathBuf,
     /// What its zeroth argument says.
@@ -19,7 +33,7 @@ pub(crate) struct Order {
     pub(crate) env: Vec<(String, String)>,
 }
 
-/// What a warden is asked for afterwards.
+/// What is done to a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Wish {

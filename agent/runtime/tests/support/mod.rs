@@ -83,6 +83,11 @@ impl Place {
         self.run(self.command(script)).await.unwrap()
     }
 
+    /// The run is over.
+    pub(crate) async fn leave(&self) {
+        self.runtime.leave(&run(), &self.workspace()).await.unwrap();
+    }
+
     pub(crate) fn log(&self) -> Vec<u8> {
         fs::read(log_path(&self.path("logs"), &run(), &step(), 1)).unwrap()
     }
