@@ -29,9 +29,7 @@ impl Emitted {
         };
         self.versions.iter().any(matches)
     }
-}
 
-impl Emitted {
     /// Whether a subscription's range holds every version, all of them known.
     #[must_use]
     pub fn must_match(&self, subscription: &Subscription) -> bool {

@@ -52,22 +52,13 @@ pub(crate) async fn launch(
     .await?;
     let Ready { order, name, marks, stdout, stderr, to_stdout, to_stderr, dir, log } = ready;
     let failed = |error| machine("talk to the step's warden", error);
-    let output = || [to_stdout.as_fd(), to_stderr.as_fd()];
-
-    let known = stock.wardens.take(&command.run);
-    let mut told = None;
-    if let Some(mut warden) = known {
-        // One that has died meanwhile, for instance of what killed everything of this user, is no loss.
-        told = warden.begin(order.clone(), output()).await.ok().flatten().map(|report| (warden, report));
-    }
-    let (mut warden, report) = match told {
-        Some((warden, report)) => (warden, Some(report)),
-        None => {
-            let mut warden = stock.wardens.hire(&command.run, &marks)?;
-            let report = warden.begin(order, output()).await.map_err(failed)?;
-            (warden, report)
-        }
+    let output = [to_stdout.as_fd(), to_stderr.as_fd()];
+    let mut warden = match stock.wardens.take(&command.run) {
+        Some(warden) => warden,
+        None => stock.wardens.hire(&command.run, &marks)?,
     };
+    // Ordered once: a warden that is lost behind that may have started the step, which is then this try.
+    let report = warden.begin(order, output).await.map_err(failed)?;
     let process = match report {
         Some(Report::Started(process)) => process,
         Some(Report::Refused(number)) => {

@@ -9,20 +9,24 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use tako_engine::port::{Exit, Observer, Running, RuntimeError, StepCommand, StopSignal};
+use tako_schemas::id::RunId;
 use tako_schemas::journal::Spawned;
 
 use crate::error::{blocking, machine};
-use crate::launch::Launched;
+use crate::launch::{Launched, Stock};
 use crate::leash::{KillOnDrop, Leash};
 use crate::pump::Pump;
 use crate::sink::{Capture, Sink};
 use crate::supervise::supervise;
+use crate::wardens::Warden;
 
 /// A step that runs. Its task goes on when this is dropped, but then only to clear up.
 #[derive(Debug)]
 pub(crate) struct HostRunning {
     leash: Arc<Leash>,
-    task: Option<JoinHandle<Result<Exit, RuntimeError>>>,
+    run: RunId,
+    stock: Arc<Stock>,
+    task: Option<JoinHandle<Result<(Exit, Option<Warden>), RuntimeError>>>,
     _guard: KillOnDrop,
 }
 
@@ -31,7 +35,9 @@ impl HostRunning {
     pub(crate) fn new(launched: Launched, command: StepCommand, observer: Arc<dyn Observer>) -> Self {
         let leash = Arc::clone(&launched.leash);
         let guard = KillOnDrop(Arc::clone(&leash));
-        Self { leash, task: Some(tokio::spawn(look_after(launched, command, observer))), _guard: guard }
+        let (run, stock) = (command.run.clone(), Arc::clone(&launched.stock));
+        let task = Some(tokio::spawn(look_after(launched, command, observer)));
+        Self { leash, run, stock, task, _guard: guard }
     }
 }
 
@@ -52,7 +58,13 @@ impl Running for HostRunning {
         };
         let result = task.await;
         self.task = None;
-        result.unwrap_or_else(|error| Err(lost(io::Error::other(error))))
+        let (exit, served) = result.unwrap_or_else(|error| Err(lost(io::Error::other(error))))?;
+        // Here, and not where the step ended: the warden of a step that was abandoned ends too, since nobody would ever
+        // let it go.
+        if let Some(warden) = served {
+            self.stock.wardens.put_back(self.run.clone(), warden);
+        }
+        Ok(exit)
     }
 }
 
@@ -61,7 +73,7 @@ async fn look_after(
     launched: Launched,
     command: StepCommand,
     observer: Arc<dyn Observer>,
-) -> Result<Exit, RuntimeError> {
+) -> Result<(Exit, Option<Warden>), RuntimeError> {
     let Launched { guard, leash, warden, stdout, stderr, dir, log, stock } = launched;
     let (limit_bytes, capture) = (command.capture_limit_bytes, Capture::of(&command));
     let run = command.run.clone();
@@ -85,21 +97,17 @@ async fn look_after(
         Err(error) => (Err(error), None),
     };
     let whole = output.is_ok() && served.is_some();
-    let dirs = Arc::clone(&stock);
     let files = blocking("read the step's files", move || {
         let files = dir.read(limit_bytes)?;
         // Whatever is not sure to be dead could still write there.
         if whole {
-            dirs.dirs.put_back(dir);
+            stock.dirs.put_back(dir);
         }
         Ok(files)
     })
     .await;
-    if let Some(warden) = served {
-        stock.wardens.put_back(run, warden);
-    }
     let (captured, status, files) = (output?, status?, files?);
-    Ok(Exit { status, captured, files })
+    Ok((Exit { status, captured, files }, served))
 }
 
 /// Runs `work` on a thread of its own: the pool's are for work that ends soon.
@@ -120,7 +128,7 @@ mod tests {
     use std::fs::{self, OpenOptions};
 
     use tako_engine::port::{Captured, Place, Runtime};
-    use tako_schemas::id::{RunId, StepId};
+    use tako_schemas::id::StepId;
     use tako_schemas::journal::Recorded;
 
     use super::*;

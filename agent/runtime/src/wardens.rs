@@ -51,9 +51,16 @@ impl Wardens {
         Self { program, idle: Mutex::default() }
     }
 
-    /// One that has served `run` before.
+    /// One that has served `run` before, and lives.
     pub(crate) fn take(&self, run: &RunId) -> Option<Warden> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(run)?.pop()
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = idle.get_mut(run)?;
+        while let Some(mut warden) = known.pop() {
+            if matches!(warden.child.try_wait(), Ok(None)) {
+                return Some(warden);
+            }
+        }
+        None
     }
 
     /// One that can serve `run` again: nothing of its last step lives.

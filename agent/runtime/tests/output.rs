@@ -341,6 +341,44 @@ async fn steps_of_a_run_see_nothing_of_each_other() {
     // One whose warden has died gets another.
     let killed: i32 = fs::read_to_string(place.workspace().join("warden")).unwrap().trim().parse().unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(killed), nix::sys::signal::Signal::SIGKILL).unwrap();
+    while support::lives(u32::try_from(killed).unwrap()) {
+        tokio::task::yield_now().await;
+    }
     let fourth = place.run_script("[ $PPID != $(cat warden) ]").await;
     assert!(succeeded(&fourth), "{}", stderr(&fourth));
+}
+
+#[tokio::test]
+async fn a_try_whose_warden_is_lost_is_not_begun_again() {
+    let place = Place::new();
+    assert!(succeeded(&place.run_script("true").await));
+    let mut command = place.command("echo x >> begun; kill -9 $PPID; sleep 3600");
+    command.env.push(("TAKO_RUN_ID".to_owned(), support::run().to_string()));
+    // Whether that is heard of before the step has begun, or after.
+    let error = match place.start(command).await {
+        Ok(mut running) => running.wait().await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(!error.is_users(), "{error}");
+    assert_eq!(fs::read_to_string(place.workspace().join("begun")).unwrap(), "x\n");
+    assert_eq!(place.runtime.processes().await.unwrap(), [], "nothing of it lives");
+}
+
+#[tokio::test]
+async fn nothing_of_a_run_is_left_when_it_is_left() {
+    let place = Place::new();
+    assert!(succeeded(&place.run_script("true").await));
+    assert_eq!(place.runtime.processes().await.unwrap().len(), 1, "its warden waits for more");
+    place.leave().await;
+    let gone = async || {
+        while !place.runtime.processes().await.unwrap().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    gone().await;
+    // The warden of a step that was abandoned goes by itself: the run has been left by then.
+    let running = place.start_ready("echo ready; sleep 3600").await;
+    drop(running);
+    place.leave().await;
+    gone().await;
 }

@@ -17,7 +17,7 @@ pub(crate) enum Message {
 }
 
 /// What to run. Holds secrets.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Order {
     /// Counts the orders of one warden.
     pub(crate) number: u64,
