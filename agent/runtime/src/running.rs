@@ -20,13 +20,16 @@ use crate::sink::{Capture, Sink};
 use crate::supervise::supervise;
 use crate::wardens::Warden;
 
+/// How a step ended, with its warden if that can serve another.
+type Watched = Result<(Exit, Option<Warden>), RuntimeError>;
+
 /// A step that runs. Its task goes on when this is dropped, but then only to clear up.
 #[derive(Debug)]
 pub(crate) struct HostRunning {
     leash: Arc<Leash>,
     run: RunId,
     stock: Arc<Stock>,
-    task: Option<JoinHandle<Result<(Exit, Option<Warden>), RuntimeError>>>,
+    task: Option<JoinHandle<Watched>>,
     _guard: KillOnDrop,
 }
 
@@ -69,11 +72,7 @@ impl Running for HostRunning {
 }
 
 /// Everything that happens between a step's start and its end.
-async fn look_after(
-    launched: Launched,
-    command: StepCommand,
-    observer: Arc<dyn Observer>,
-) -> Result<(Exit, Option<Warden>), RuntimeError> {
+async fn look_after(launched: Launched, command: StepCommand, observer: Arc<dyn Observer>) -> Watched {
     let Launched { guard, leash, warden, stdout, stderr, dir, log, stock } = launched;
     let (limit_bytes, capture) = (command.capture_limit_bytes, Capture::of(&command));
     let run = command.run.clone();

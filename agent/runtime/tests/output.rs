@@ -353,7 +353,7 @@ async fn a_try_whose_warden_is_lost_is_not_begun_again() {
     let place = Place::new();
     assert!(succeeded(&place.run_script("true").await));
     let mut command = place.command("echo x >> begun; kill -9 $PPID; sleep 3600");
-    command.env.push(("TAKO_RUN_ID".to_owned(), support::run().to_string()));
+    command.env.push(("TAKO_RUN_ID".to_owned(), run().to_string()));
     // Whether that is heard of before the step has begun, or after.
     let error = match place.start(command).await {
         Ok(mut running) => running.wait().await.unwrap_err(),

@@ -4,17 +4,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use tako_engine::history;
 use tako_schemas::id::RunId;
 use tako_schemas::journal::RunState;
 use time::OffsetDateTime;
 
-use super::status::{chosen, tree};
+use super::status::{chosen, tree, why_lost};
 use super::written;
 use crate::cli::Global;
 use crate::error::{CliError, Code};
 use crate::home::Home;
-use crate::janitor;
 use crate::render::tree::Node;
 use crate::source::Source;
 
@@ -67,11 +65,7 @@ async fn inspect(args: &InspectArgs, global: &Global, out: &mut dyn Write) -> Re
     let journal = source.journal.as_ref();
     let run = chosen(journal, args.run.as_ref()).await?;
     let states = tree(journal, &run).await?;
-    let root = match states.first() {
-        Some(first) => history::read(journal, &first.created.root).await?.map(|(root, _)| root),
-        None => None,
-    };
-    let lost = root.filter(|_| source.local).and_then(|root| janitor::lost_leader(&root));
+    let lost = why_lost(&source, &states).await?;
     let now = OffsetDateTime::now_utc();
     let mut runs = Vec::new();
     for state in &states {

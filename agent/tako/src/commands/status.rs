@@ -50,21 +50,22 @@ pub(crate) async fn status(
     let run = chosen(source.journal.as_ref(), args.run.as_ref()).await?;
     if !args.watch {
         let states = tree(source.journal.as_ref(), &run).await?;
-        let shown = render(args, &source, &run, &states).await?;
+        let lost = why_lost(&source, &states).await?;
+        let shown = render(args, &run, &states, lost.as_deref())?;
         return written(out.write_all(shown.as_bytes()));
     }
     let screen = !args.json && std::io::stdout().is_terminal();
     let mut seen = None;
     loop {
         let states = tree(source.journal.as_ref(), &run).await?;
-        let shown = render(args, &source, &run, &states).await?;
+        let lost = why_lost(&source, &states).await?;
+        let shown = render(args, &run, &states, lost.as_deref())?;
         let (head, tail) = match (screen, args.json) {
             (true, _) => (CLEAR, ""),
             (false, true) => ("", ""),
             (false, false) => ("", "\n"),
         };
-        let over = states.first().is_none_or(|first| first.ended().is_some())
-            || why_lost(&source, &states).await?.is_some();
+        let over = lost.is_some() || states.first().is_none_or(|first| first.ended().is_some());
         // Elsewhere than on a screen durations are no news.
         let now: Vec<u64> = states.iter().map(|state| state.seq).chain([u64::from(over)]).collect();
         let drawn = if screen || seen.as_ref() != Some(&now) {
@@ -100,7 +101,7 @@ async fn news(journal: &dyn Journal, states: &[RunState]) -> Result<(), CliError
 }
 
 /// Why nobody leads the tree any more, as far as this machine can tell.
-async fn why_lost(source: &Source, states: &[RunState]) -> Result<Option<String>, CliError> {
+pub(crate) async fn why_lost(source: &Source, states: &[RunState]) -> Result<Option<String>, CliError> {
     let Some(first) = states.first().filter(|_| source.local) else { return Ok(None) };
     Ok(match first.created.parent {
         None => janitor::lost_leader(first),
@@ -109,18 +110,17 @@ async fn why_lost(source: &Source, states: &[RunState]) -> Result<Option<String>
 }
 
 /// The tree as it is asked for.
-async fn render(
+fn render(
     args: &StatusArgs,
-    source: &Source,
     run: &RunId,
     states: &[RunState],
+    lost: Option<&str>,
 ) -> Result<String, CliError> {
-    let lost = why_lost(source, states).await?;
     let now = OffsetDateTime::now_utc();
     let nodes: Vec<Node> = match &args.repo {
-        None => Node::of(states, lost.as_deref(), now).into_iter().collect(),
+        None => Node::of(states, lost, now).into_iter().collect(),
         Some(repo) => {
-            let single = |state: &RunState| Node::of(std::slice::from_ref(state), lost.as_deref(), now);
+            let single = |state: &RunState| Node::of(std::slice::from_ref(state), lost, now);
             states.iter().filter(|state| names(repo, state)).filter_map(single).collect()
         }
     };
