@@ -177,7 +177,8 @@ fn warn_of_size(run: &RunId, head: Head, entries: &[Encoded]) {
     }
 }
 
-fn create(connection: &Connection, created: &Created, at: Stamp) -> Result<(), JournalError> {
+/// Makes the row of a run that begins like this.
+pub(crate) fn create(connection: &Connection, created: &Created, at: Stamp) -> Result<(), JournalError> {
     let (repo, root) = (created.repo.to_string(), created.root.as_str());
     let event = match &created.trigger {
         Trigger::Event { event } => Some(event.id.as_str()),

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params, params_from_iter};
 
-use tako_schemas::journal::{Entry, Phase, RunState, Trigger};
+use tako_schemas::journal::{Entry, Phase, RunState};
 
+use crate::append;
 use crate::check::{self, Finding};
 use crate::open::{self, OpenError};
 use crate::stamp::Stamp;
@@ -230,7 +231,7 @@ fn tidy(new: &Connection) -> rusqlite::Result<Repaired> {
     let mut lost: BTreeSet<String> = rebuild_runs(new)?;
     for finding in check::journals(new)? {
         let Finding::Journal { run, seq, .. } = finding else { continue };
-        new.execute("DELETE FROM entries WHERE run = ?1 AND seq >= ?2", (&run, crate::append::stored(seq)))?;
+        new.execute("DELETE FROM entries WHERE run = ?1 AND seq >= ?2", (&run, append::stored(seq)))?;
         report.cut.push((run.clone(), seq - 1));
         if seq == 1 {
             lost.insert(run);
@@ -269,38 +270,18 @@ fn rebuild_runs(new: &Connection) -> rusqlite::Result<BTreeSet<String>> {
          (SELECT f.at FROM entries AS f WHERE f.run = e.run AND f.seq = 1) \
          FROM entries AS e WHERE e.run NOT IN (SELECT run FROM runs)",
     )?;
-    let orphans: Vec<(String, Option<String>, Option<String>)> = orphans
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    let orphans: Vec<(String, Option<String>, Option<Stamp>)> = orphans
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2).ok().flatten())))?
         .collect::<Result<_, _>>()?;
     let mut lost = BTreeSet::new();
     for (run, first, at) in orphans {
-        let created = first.and_then(|text| match serde_json::from_str(&text) {
-            Ok(Entry::Created(created)) => Some(created),
-            _ => None,
-        });
-        let (Some(created), Some(at)) = (created, at) else {
+        let made = match (first.and_then(|text| serde_json::from_str(&text).ok()), at) {
+            (Some(Entry::Created(created)), Some(at)) => append::create(new, &created, at).is_ok(),
+            _ => false,
+        };
+        if !made {
             lost.insert(run);
-            continue;
-        };
-        let event = match &created.trigger {
-            Trigger::Event { event } => Some(event.id.as_str()),
-            Trigger::Exec | Trigger::Push { .. } | Trigger::Request { .. } => None,
-        };
-        let parent = created.parent.as_ref();
-        new.execute(
-            "INSERT OR IGNORE INTO runs (run, root, parent_run, parent_step, repo, workflow, event_id, created_at, \
-             journal_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)",
-            params![
-                run,
-                created.root.as_str(),
-                parent.map(|parent| parent.run.as_str()),
-                parent.map(|parent| parent.step.as_str()),
-                created.repo.to_string(),
-                created.workflow,
-                event,
-                at
-            ],
-        )?;
+        }
     }
     Ok(lost)
 }
@@ -379,7 +360,7 @@ fn add(new: &Connection, state: &RunState, entry: &Entry) -> rusqlite::Result<()
         "INSERT INTO entries (run, seq, at, entry) VALUES (?1, ?2, ?3, ?4)",
         params![
             state.created.run.as_str(),
-            crate::append::stored(state.seq + 1),
+            append::stored(state.seq + 1),
             Stamp::from(state.updated_at),
             text
         ],
